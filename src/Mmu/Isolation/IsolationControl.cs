@@ -1,0 +1,134 @@
+using System;
+
+namespace Xenolith.Mmu;
+
+/// <summary>Why the unit refused a request of the hypervisor; <see cref="None"/> is success.</summary>
+public enum IsolationError : byte
+{
+    None,
+
+    /// <summary>No free segment, and nobody could be made to give one (ASMI Algorithm 1: memory_full_exception).</summary>
+    MemoryFull,
+
+    /// <summary>The asker does not own the segment that it wants to give away or share.</summary>
+    NotOwner,
+
+    /// <summary>No such identity, or no such segment.</summary>
+    NoSuchObject,
+
+    /// <summary>Identities have run out (docs/asmi.md, G16).</summary>
+    IdentitiesExhausted,
+
+    /// <summary>This unit, or this profile of it, has no such operation.</summary>
+    NotSupported,
+}
+
+/// <summary>Why two identities shall reach one segment (docs/asmi.md, G12 and G17).</summary>
+public enum SharePurpose : byte
+{
+    /// <summary>A page that Xen's ABI makes guest and hypervisor (or Dom0's daemons) both use: shared_info, rings, grant frames.</summary>
+    AbiPage,
+
+    /// <summary>A granted page that another VM maps.</summary>
+    Grant,
+}
+
+/// <summary>
+/// The control side of an isolation unit: identities, ownership, transitions. The base class is the unit that hands out identities
+/// (so that traces can name who acted) and otherwise permits everything; <see cref="NoIsolation"/> uses it as it is.
+/// Every method is called at most once per VM transition or per allocated segment: virtual calls are fine here.
+/// </summary>
+public class IsolationControl
+{
+    private uint _lastIdentity;
+    private ulong _nextFreeSegment;
+
+    /// <param name="memorySizeBytes">Size of the RAM that the unit stands before.</param>
+    /// <param name="segmentSizeBytes">Size of one segment, a power of two of at least 4 KiB.</param>
+    public IsolationControl(ulong memorySizeBytes, ulong segmentSizeBytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(segmentSizeBytes, Pages.Size);
+        if (!ulong.IsPow2(segmentSizeBytes) || segmentSizeBytes > memorySizeBytes)
+        {
+            throw new ArgumentOutOfRangeException(nameof(segmentSizeBytes), "segment size must be a power of two, at least 4 KiB and at most the memory size");
+        }
+
+        SegmentSizeBytes = segmentSizeBytes;
+        SegmentCount = memorySizeBytes / segmentSizeBytes;
+    }
+
+    public ulong SegmentSizeBytes { get; }
+
+    /// <summary>TSEG: the number of segments (ASMI 3.2).</summary>
+    public ulong SegmentCount { get; }
+
+    /// <summary>The hypervisor's identity; <see cref="Vmid.None"/> until it registered.</summary>
+    public Vmid Hypervisor { get; protected set; }
+
+    public bool HasHypervisor => Hypervisor != Vmid.None;
+
+    /// <summary>VMLAUNCH by a hypervisor: its own registration (P7, G8). [first, first + count) are the segments it declared its own.</summary>
+    public virtual IsolationError RegisterHypervisor(ulong firstSegment, ulong segmentCount, out Vmid hypervisor)
+    {
+        Hypervisor = hypervisor = NextIdentity();
+        _nextFreeSegment = firstSegment + segmentCount;
+        return IsolationError.None;
+    }
+
+    /// <summary>VMLAUNCH with a zero VMID binding: a new VM (P7, G7).</summary>
+    public virtual IsolationError CreateVm(out Vmid vm)
+    {
+        vm = NextIdentity();
+        return IsolationError.None;
+    }
+
+    /// <summary>VMCLEAR that ends a VM (P8, G6): its segments return.</summary>
+    public virtual IsolationError DestroyVm(Vmid vm) => IsolationError.None;
+
+    /// <summary>VM entry (P9): the processor's VMIDR becomes the VM's. Atomic with the transition.</summary>
+    /// <param name="vm">The VMID that the VMCS is bound to.</param>
+    /// <param name="vmidr">The processor's VMIDR (<see cref="PagingContext.Name"/>), changed in place.</param>
+    public virtual IsolationError OnVmEntry(Vmid vm, ref Vmid vmidr)
+    {
+        vmidr = vm;
+        return IsolationError.None;
+    }
+
+    /// <summary>VM exit (P9): the processor's VMIDR becomes the hypervisor's. Atomic with the transition.</summary>
+    /// <param name="vm">The VMID that the VMCS is bound to.</param>
+    /// <param name="vmidr">The processor's VMIDR, changed in place.</param>
+    public virtual void OnVmExit(Vmid vm, ref Vmid vmidr) => vmidr = Hypervisor;
+
+    /// <summary>Algorithm 1: one segment for the asker.</summary>
+    public virtual IsolationError AllocateSegment(Vmid asker, out ulong segment)
+    {
+        segment = _nextFreeSegment;
+        if (segment >= SegmentCount)
+        {
+            return IsolationError.MemoryFull;
+        }
+
+        _nextFreeSegment++;
+        return IsolationError.None;
+    }
+
+    /// <summary>A segment changes its owner with the owner's consent: <paramref name="giver"/> must own it (G12).</summary>
+    public virtual IsolationError Transfer(Vmid giver, ulong segment, Vmid receiver) => IsolationError.None;
+
+    /// <summary>The owner gives the segment back; it is free (and, in a hardened unit, scrubbed) afterwards.</summary>
+    public virtual IsolationError Release(Vmid owner, ulong segment) => IsolationError.None;
+
+    /// <summary>
+    /// The owner lets a second identity use the segment too; <see cref="Vmid.None"/> ends it. A transfer keeps the second identity,
+    /// so that a builder can prepare a page that it will go on using with its new owner.
+    /// </summary>
+    public virtual IsolationError Share(Vmid owner, ulong segment, Vmid second, SharePurpose purpose) => IsolationError.None;
+
+    /// <summary>Who owns a segment, for reports; <see cref="Vmid.None"/> when free or unknown.</summary>
+    public virtual Vmid OwnerOf(ulong segment) => Vmid.None;
+
+    /// <summary>Rises whenever a verdict that was given before may no longer hold: translations filled before are stale (G14).</summary>
+    public ulong Generation { get; protected set; }
+
+    protected Vmid NextIdentity() => new(++_lastIdentity);
+}

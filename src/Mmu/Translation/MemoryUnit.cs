@@ -1,0 +1,64 @@
+using System;
+
+namespace Xenolith.Mmu;
+
+/// <summary>Counts of what translation and judgement cost, in the units of docs/counting.md. Read as differences.</summary>
+public struct TranslationCounters
+{
+    /// <summary>Walks started: TLB misses, and translations asked for explicitly.</summary>
+    public ulong Walks;
+
+    /// <summary>References to paging structures of the guest (or of root-mode software).</summary>
+    public ulong GuestReferences;
+
+    /// <summary>References to EPT paging structures.</summary>
+    public ulong EptReferences;
+
+    /// <summary>Accesses that the isolation unit judged (references, data, ports).</summary>
+    public ulong Judged;
+
+    /// <summary>Look-ups in the unit's own table.</summary>
+    public ulong Lookups;
+
+    /// <summary>Accesses that the unit refused.</summary>
+    public ulong Denied;
+
+    public readonly ulong References => GuestReferences + EptReferences;
+}
+
+/// <summary>
+/// The memory side of one machine: guest paging, EPT and isolation unit composed. The concrete class is generic over the unit and
+/// the probe (<c>TranslationUnit&lt;TUnit, TProbe&gt;</c>); this is the one virtual call that a TLB miss pays.
+/// </summary>
+public abstract class MemoryUnit(PhysicalBus bus, IsolationControl control)
+{
+    public PhysicalBus Bus => bus;
+
+    public IsolationControl Control => control;
+
+    /// <summary>Counters of this unit since it was built.</summary>
+    public TranslationCounters Counters;
+
+    /// <summary>Translates a linear address for one access of at most one page; sets accessed and dirty bits on success.</summary>
+    /// <param name="context">The processor's paging registers.</param>
+    /// <param name="gva">Linear address; canonicality is the caller's check.</param>
+    /// <param name="kind">What the access wants.</param>
+    /// <param name="mode">In which right.</param>
+    /// <param name="translation">The outcome; every field is meaningful only as the status says.</param>
+    public abstract TranslationStatus Translate(ref PagingContext context, Gva gva, AccessKind kind, AccessMode mode, out Translation translation);
+
+    /// <summary>The second stage alone: EPT (when on) and the isolation unit, for an access whose address is guest-physical.</summary>
+    /// <param name="isPagingStructure">The reference is to a paging structure of the guest (PDPTE loads), which EPT violations report.</param>
+    public abstract TranslationStatus TranslateGuestPhysical(ref PagingContext context, Gpa gpa, AccessKind kind, bool isPagingStructure, out Translation translation);
+
+    /// <summary>Has one access judged that needs no translation. It must not cross a page.</summary>
+    public abstract Verdict Judge(in PhysicalAccess access);
+
+    /// <summary>
+    /// Reads memory in a given name: each page touched is one judged access. False, with nothing read, when one is refused or is not RAM.
+    /// </summary>
+    public abstract bool TryRead(Vmid name, Hpa address, Span<byte> destination, AccessOrigin origin = AccessOrigin.Hypervisor);
+
+    /// <summary>Writes memory in a given name. False, with nothing written, when a page is refused or is not RAM.</summary>
+    public abstract bool TryWrite(Vmid name, Hpa address, ReadOnlySpan<byte> source, AccessOrigin origin = AccessOrigin.Hypervisor);
+}

@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 
 namespace Xenolith.Mmu;
 
@@ -40,6 +41,7 @@ public enum SharePurpose : byte
 /// </summary>
 public class IsolationControl
 {
+    private readonly Dictionary<Vmid, int> _boundVmcs = [];
     private uint _lastIdentity;
     private ulong _nextFreeSegment;
 
@@ -84,6 +86,33 @@ public class IsolationControl
 
     /// <summary>VMCLEAR that ends a VM (P8, G6): its segments return.</summary>
     public virtual IsolationError DestroyVm(Vmid vm) => IsolationError.None;
+
+    /// <summary>A VMCS has been bound to a VM (G7): by the VMLAUNCH that made the VM, or as that of a further vCPU.</summary>
+    public void OnVmcsBound(Vmid vm) => _boundVmcs[vm] = _boundVmcs.GetValueOrDefault(vm) + 1;
+
+    /// <summary>VMCLEAR of a VMCS bound to a VM (P8). True when the binding is over, because the VM has ended or is about to.</summary>
+    /// <param name="vm">The VMID that the VMCS was bound to.</param>
+    /// <param name="destroyRequested">The hypervisor has asked for the end of the VM (VMCS field AsmiDestroyRequested; G6).</param>
+    public bool OnVmcsCleared(Vmid vm, bool destroyRequested)
+    {
+        if (!destroyRequested && !VmclearDestroys)
+        {
+            return false;
+        }
+
+        int left = _boundVmcs.GetValueOrDefault(vm) - 1;
+        _boundVmcs[vm] = left;
+        if (left <= 0 || VmclearDestroys)
+        {
+            _boundVmcs.Remove(vm);
+            _ = DestroyVm(vm);
+        }
+
+        return true;
+    }
+
+    /// <summary>True when every VMCLEAR of a bound VMCS ends its VM, as the paper's words say (the literal profile; G6).</summary>
+    protected virtual bool VmclearDestroys => false;
 
     /// <summary>VM entry (P9): the processor's VMIDR becomes the VM's. Atomic with the transition.</summary>
     /// <param name="vm">The VMID that the VMCS is bound to.</param>

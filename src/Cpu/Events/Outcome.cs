@@ -1,3 +1,5 @@
+using Xenolith.Mmu;
+
 namespace Xenolith.Cpu;
 
 /// <summary>How an instruction that runs outside the engine's fast handlers ended.</summary>
@@ -47,6 +49,12 @@ public struct Fault
 
     /// <summary>Linear address for #PF (goes to CR2), DR6 bits for #DB (SDM 3C exit qualification format).</summary>
     public ulong Qualification;
+
+    /// <summary>
+    /// Not <see cref="TranslationStatus.Ok"/> when a translation failed; then <see cref="Processor.FailedTranslation"/> has it, and
+    /// unless it is PageFault the delivery is a VM exit (or, in root operation, as docs/asmi.md G15 says).
+    /// </summary>
+    public TranslationStatus Cause;
 }
 
 /// <summary>Exception vectors (SDM 3A "Exceptions and Interrupts").</summary>

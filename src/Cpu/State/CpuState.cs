@@ -53,11 +53,9 @@ public unsafe struct CpuState
 
     public ulong Rip;
 
-    // Lazy arithmetic flags: see Instructions/LazyFlags. The rest of RFLAGS is exact in RflagsSystem.
+    // Lazy arithmetic flags: see LazyFlags for what the two words mean. The rest of RFLAGS is exact in RflagsSystem.
     public ulong FlagsResult;
-    public ulong FlagsOperand;
-    public ulong FlagsExtra;
-    public uint FlagsKind;
+    public ulong FlagsCarry;
 
     /// <summary>RFLAGS without CF, PF, AF, ZF, SF, OF; bit 1 is set.</summary>
     public uint RflagsSystem;
@@ -65,11 +63,17 @@ public unsafe struct CpuState
     /// <summary>The fast TLB table of the current access mode: 64K entries.</summary>
     public FastTlbEntry* Tlb;
 
+    /// <summary>The fast TLB table that instruction fetches use: fetches know no EFLAGS.AC.</summary>
+    public FastTlbEntry* FetchTlb;
+
+    /// <summary>What decoded code depends on besides its bytes and address (<see cref="ExecutionMode"/>), refreshed by <see cref="Processor.RefreshMode"/>.</summary>
+    public ExecutionMode Mode;
+
+    /// <summary>The right of explicit data accesses at the current CPL and EFLAGS.AC.</summary>
+    public AccessMode DataAccess;
+
     /// <summary>Instructions that may still retire in this slice; the engine stops at zero.</summary>
     public long Budget;
-
-    /// <summary>The block that is running, for the address of a faulting instruction.</summary>
-    public void* CurrentBlock;
 
     /// <summary>Data accesses to memory (the counting rule: TLB hits = accesses - misses).</summary>
     public ulong DataAccesses;

@@ -1,0 +1,10 @@
+namespace Xenolith.Cpu;
+
+/// <summary>Which instruction groups the processor has: every file with instructions is named here.</summary>
+internal static class InstructionGroups
+{
+    public static void Register(ColdTable table)
+    {
+        DataTransfer.Register(table);
+    }
+}

@@ -1,0 +1,105 @@
+using Iced.Intel;
+
+namespace Xenolith.Cpu;
+
+/// <content>The run loop.</content>
+public sealed unsafe partial class Processor
+{
+    private long _sliceInstructions;
+    private bool _stopRequested;
+
+    /// <summary>Instructions retired since reset, exact whenever managed code runs.</summary>
+    public ulong RetiredInstructions => State->Retired + (ulong)(_sliceInstructions - State->Budget);
+
+    /// <summary>Makes the engine come to its next instruction boundary and look for events.</summary>
+    public void RequestBoundary()
+    {
+    }
+
+    /// <summary>Makes <see cref="Run"/> return <see cref="StopReason.Requested"/> at the next instruction boundary.</summary>
+    public void RequestStop() => _stopRequested = true;
+
+    /// <summary>Runs until the budget is used up or something else stops the processor.</summary>
+    /// <param name="instructions">How many instructions may retire. An iteration of a repeated string instruction counts as one.</param>
+    public StopReason Run(long instructions)
+    {
+        CpuState* cpu = State;
+        _stopRequested = false;
+        _sliceInstructions = instructions;
+        cpu->Budget = instructions;
+        StopReason reason = RunSlice();
+        cpu->Retired += (ulong)(_sliceInstructions - cpu->Budget);
+        _sliceInstructions = 0;
+        cpu->Budget = 0;
+        return reason;
+    }
+
+    private StopReason RunSlice()
+    {
+        CpuState* cpu = State;
+        while (true)
+        {
+            if (PollEvents() == Outcome.VmExit && HostedHypervisor)
+            {
+                return StopReason.VmExit;
+            }
+
+            if (_stopRequested)
+            {
+                return StopReason.Requested;
+            }
+
+            if (cpu->Activity != ActivityState.Active)
+            {
+                return cpu->Activity == ActivityState.Shutdown ? StopReason.Shutdown : StopReason.Halted;
+            }
+
+            if (cpu->Budget <= 0)
+            {
+                return StopReason.Budget;
+            }
+
+            RefreshMode();
+            if (Step() == Outcome.VmExit && HostedHypervisor)
+            {
+                return StopReason.VmExit;
+            }
+        }
+    }
+
+    /// <summary>One instruction, or one iteration of a repeated one, and what follows from it.</summary>
+    private Outcome Step()
+    {
+        CpuState* cpu = State;
+        uint shadow = cpu->Interruptibility & InterruptShadow;
+        bool singleStep = (cpu->RflagsSystem & RflagsBits.TF) != 0;
+        Outcome outcome = TryDecodeAt(cpu->Rip, out Instruction instruction) ? Execute(in instruction) : Outcome.Fault;
+        switch (outcome)
+        {
+            case Outcome.Retired:
+                cpu->Rip = NextRip;
+                break;
+            case Outcome.Branched:
+            case Outcome.Repeat:
+                break;
+            case Outcome.Fault:
+                RefreshMode();
+                return DeliverFault();
+            default:
+                return outcome;
+        }
+
+        cpu->Budget--;
+        cpu->Interruptibility &= ~shadow; // a shadow covers one instruction; one that this instruction made stays
+        return singleStep ? DeliverSingleStep() : outcome;
+    }
+
+    private Outcome Execute(in Instruction instruction)
+    {
+        NextRip = CutRip(instruction.NextIP);
+        delegate*<Processor, in Instruction, Outcome> method = ColdTable.Instance.Find(instruction.Code);
+        return method == null ? Raise(Vector.UD) : method(this, in instruction);
+    }
+
+    private ulong CutRip(ulong rip) => CodeBits switch { 64 => rip, 32 => (uint)rip, _ => (ushort)rip };
+}

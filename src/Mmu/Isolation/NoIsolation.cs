@@ -6,5 +6,21 @@ namespace Xenolith.Mmu;
 public readonly struct NoIsolation : IIsolationUnit
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public Verdict Judge(in PhysicalAccess access) => Verdict.Allow(segment: access.Address.Value >> Pages.Shift);
+    public Verdict Judge(in PhysicalAccess access) =>
+        Verdict.Allow(segment: access.Address.Value >> Pages.Shift) with { HoldsForAllKinds = true };
+}
+
+/// <summary>Builds machines whose memory nobody guards.</summary>
+public sealed class NoIsolationFactory : IsolationFactory<NoIsolation>
+{
+    public override string Name => "none";
+
+    public override string Summary => "no isolation below EPT: what machines do today";
+
+    protected override NoIsolation CreateUnit(PhysicalBus bus, IsolationOptions options, out IsolationControl control)
+    {
+        RefuseProfile(options);
+        control = new IsolationControl(bus.Memory.SizeBytes, options.SegmentSizeBytes);
+        return default;
+    }
 }

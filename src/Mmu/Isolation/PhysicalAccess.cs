@@ -49,7 +49,11 @@ public readonly struct PhysicalAccess(Hpa address, AccessKind kind, AccessOrigin
     public bool HasGuestAddress { get; init; }
 }
 
-/// <summary>The unit's answer to one access.</summary>
+/// <summary>
+/// The unit's answer to one access. As built by <see cref="Allow"/> and <see cref="Deny"/> it holds for this kind of access to the
+/// whole 4-KiB page; a unit that knows more, or less, says so in <see cref="HoldsForAllKinds"/> and <see cref="HoldsForPage"/>,
+/// because a TLB will repeat the answer without asking again.
+/// </summary>
 public readonly struct Verdict
 {
     private Verdict(bool allowed, uint lookups, ulong segment, Vmid owner)
@@ -58,9 +62,16 @@ public readonly struct Verdict
         Lookups = lookups;
         Segment = segment;
         Owner = owner;
+        HoldsForPage = true;
     }
 
     public bool IsAllowed { get; }
+
+    /// <summary>False when another address of the same page may be judged otherwise: such a page stays out of every TLB.</summary>
+    public bool HoldsForPage { get; init; }
+
+    /// <summary>True when reads, writes and fetches are all judged alike: one judgement then fills all three TLB tags.</summary>
+    public bool HoldsForAllKinds { get; init; }
 
     /// <summary>Look-ups in the unit's own table that this judgement needed (the counting rule's unit of cost).</summary>
     public uint Lookups { get; }

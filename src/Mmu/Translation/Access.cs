@@ -71,6 +71,9 @@ public struct Translation
     public bool MayWrite;
     public bool MayExecute;
 
+    /// <summary>What the mappings themselves allow, before mode and control registers are asked: what a TLB keeps.</summary>
+    public PageRights Rights;
+
     /// <summary>The leaf is global (CR4.PGE and G): it survives CR3 loads.</summary>
     public bool IsGlobal;
 

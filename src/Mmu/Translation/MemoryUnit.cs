@@ -14,7 +14,10 @@ public struct TranslationCounters
     /// <summary>References to EPT paging structures.</summary>
     public ulong EptReferences;
 
-    /// <summary>Accesses that the isolation unit judged (references, data, ports).</summary>
+    /// <summary>Writes of accessed and dirty bits into paging-structure entries, of both stages.</summary>
+    public ulong Updates;
+
+    /// <summary>Accesses that the isolation unit judged (references, updates, data, ports).</summary>
     public ulong Judged;
 
     /// <summary>Look-ups in the unit's own table.</summary>

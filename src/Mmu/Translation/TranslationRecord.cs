@@ -28,7 +28,13 @@ public struct TranslationStep
 
     public Hpa Hpa;
 
-    /// <summary>The entry's value as read; zero for the datum and for refused references.</summary>
+    /// <summary>
+    /// True for the write that sets accessed or dirty bits in an entry that an earlier step read: an access of its own, judged as a
+    /// write, but not a reference (docs/counting.md).
+    /// </summary>
+    public bool IsUpdate;
+
+    /// <summary>The entry's value as read, or as written by an update; zero for the datum and for refused references.</summary>
     public ulong Entry;
 
     public AccessKind Kind;
@@ -42,8 +48,8 @@ public struct TranslationStep
 /// </summary>
 public sealed class TranslationRecord
 {
-    /// <summary>(g+1)(n+1) for five levels each is 36 accesses; PDPTE loads and the datum fit too.</summary>
-    public const int MaxSteps = 48;
+    /// <summary>(g+1)(n+1) for five levels each is 36 accesses; five guest updates and 30 EPT updates at most fit too.</summary>
+    public const int MaxSteps = 72;
 
     private readonly TranslationStep[] _steps = new TranslationStep[MaxSteps];
 
@@ -72,8 +78,23 @@ public sealed class TranslationRecord
     /// <summary>References to paging structures, of both stages: (g+1)(n+1) - 1 for a cold walk.</summary>
     public int References { get; set; }
 
+    /// <summary>Writes of accessed and dirty bits.</summary>
+    public int Updates { get; set; }
+
     /// <summary>Look-ups in the unit's table.</summary>
     public int Lookups { get; set; }
+
+    /// <summary>Empties the record for the next translation.</summary>
+    public void Clear()
+    {
+        HasGva = false;
+        Gva = default;
+        Result = default;
+        StepCount = 0;
+        References = 0;
+        Updates = 0;
+        Lookups = 0;
+    }
 
     /// <summary>The next free step; the last one is reused should a walk ever be longer than <see cref="MaxSteps"/>.</summary>
     public ref TranslationStep AddStep() => ref _steps[StepCount < MaxSteps ? StepCount++ : MaxSteps - 1];

@@ -1,0 +1,90 @@
+using System;
+using System.Collections.Generic;
+using System.Linq;
+
+using Iced.Intel;
+
+namespace Xenolith.Oracle.Silicon;
+
+/// <summary>Which codes are compared, by the CPUID feature that brings them.</summary>
+public static class CaseGroups
+{
+    /// <summary>Group name to the features in it, in the order of the table that is reported.</summary>
+    public static readonly IReadOnlyList<(string Name, CpuidFeature[] Features)> All =
+    [
+        ("integer", [CpuidFeature.INTEL8086, CpuidFeature.INTEL186, CpuidFeature.INTEL286, CpuidFeature.INTEL386, CpuidFeature.INTEL486,
+            CpuidFeature.X64, CpuidFeature.CMOV, CpuidFeature.CX8, CpuidFeature.CMPXCHG16B, CpuidFeature.MULTIBYTENOP, CpuidFeature.PAUSE]),
+        ("bits", [CpuidFeature.POPCNT, CpuidFeature.LZCNT, CpuidFeature.BMI1, CpuidFeature.BMI2, CpuidFeature.ADX, CpuidFeature.MOVBE]),
+        ("mmx", [CpuidFeature.MMX]),
+        ("sse", [CpuidFeature.SSE]),
+        ("sse2", [CpuidFeature.SSE2]),
+        ("sse3", [CpuidFeature.SSE3]),
+        ("ssse3", [CpuidFeature.SSSE3]),
+        ("sse4.1", [CpuidFeature.SSE4_1]),
+        ("sse4.2", [CpuidFeature.SSE4_2]),
+        ("x87", [CpuidFeature.FPU, CpuidFeature.FPU287, CpuidFeature.FPU387]),
+    ];
+
+    /// <summary>Instructions that one user-mode case cannot speak about, with the reason.</summary>
+    private static readonly Dictionary<Mnemonic, string> s_excluded = new()
+    {
+        [Mnemonic.Syscall] = "calls the host's kernel",
+        [Mnemonic.Sysenter] = "calls the host's kernel",
+        [Mnemonic.Int] = "calls the host's kernel",
+        [Mnemonic.Int1] = "the host's kernel answers by a signal that hides the vector",
+        [Mnemonic.Int3] = "ends a case",
+        [Mnemonic.Into] = "the host's kernel answers by a signal that hides the vector",
+        [Mnemonic.Cpuid] = "the models differ on purpose",
+        [Mnemonic.Rdtsc] = "the clocks differ on purpose",
+        [Mnemonic.Swapgs] = "privileged",
+        [Mnemonic.Fxsave] = "larger than the window",
+        [Mnemonic.Fxsave64] = "larger than the window",
+        [Mnemonic.Fxrstor] = "larger than the window",
+        [Mnemonic.Fxrstor64] = "larger than the window",
+        [Mnemonic.Popf] = "the kernel's single-step handling shows",
+        [Mnemonic.Popfd] = "the kernel's single-step handling shows",
+        [Mnemonic.Popfq] = "the kernel's single-step handling shows",
+        [Mnemonic.Sgdt] = "the kernel's tables show (or UMIP)",
+        [Mnemonic.Sidt] = "the kernel's tables show (or UMIP)",
+        [Mnemonic.Sldt] = "the kernel's tables show (or UMIP)",
+        [Mnemonic.Str] = "the kernel's tables show (or UMIP)",
+        [Mnemonic.Smsw] = "the kernel's registers show (or UMIP)",
+        [Mnemonic.Verr] = "reads the kernel's descriptor tables",
+        [Mnemonic.Verw] = "reads the kernel's descriptor tables",
+        [Mnemonic.Lar] = "reads the kernel's descriptor tables",
+        [Mnemonic.Lsl] = "reads the kernel's descriptor tables",
+        [Mnemonic.Iret] = "far transfer through the kernel's descriptor tables",
+        [Mnemonic.Iretd] = "far transfer through the kernel's descriptor tables",
+        [Mnemonic.Iretq] = "far transfer through the kernel's descriptor tables",
+        [Mnemonic.Retf] = "far transfer through the kernel's descriptor tables",
+        [Mnemonic.Loadall] = "only on one processor",
+        [Mnemonic.Reservednop] = "not an instruction of this list",
+        [Mnemonic.Wait] = "needs a pending exception to say anything",
+        [Mnemonic.In] = "privileged by IOPL: the kernel may emulate",
+        [Mnemonic.Out] = "privileged by IOPL: the kernel may emulate",
+    };
+
+    public static string? WhyExcluded(Code code) => s_excluded.GetValueOrDefault(code.Mnemonic());
+
+    /// <summary>The codes of a group that exist in the mode and that a case can speak about.</summary>
+    public static IEnumerable<Code> Codes(string group, int bits)
+    {
+        CpuidFeature[] features = All.First(entry => entry.Name == group).Features;
+        foreach (Code code in Enum.GetValues<Code>())
+        {
+            OpCodeInfo info = code.ToOpCode();
+            if (info.IsInstruction && info.Encoding == EncodingKind.Legacy | IsVexGeneral(code)
+                && (bits == 64 ? info.Mode64 : info.Mode32)
+                && code.CpuidFeatures().All(features.Contains) && !info.MustBeCpl0 && !info.IsPrivileged() && WhyExcluded(code) is null)
+            {
+                yield return code;
+            }
+        }
+    }
+
+    private static bool IsPrivileged(this OpCodeInfo info) => info.Code.IsPrivileged();
+
+    /// <summary>VEX-encoded instructions on general registers (BMI1, BMI2).</summary>
+    private static bool IsVexGeneral(Code code) =>
+        code.Encoding() == EncodingKind.VEX && code.CpuidFeatures().Any(f => f is CpuidFeature.BMI1 or CpuidFeature.BMI2);
+}

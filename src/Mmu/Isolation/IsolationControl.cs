@@ -43,6 +43,7 @@ public class IsolationControl
 {
     private readonly Dictionary<Vmid, int> _boundVmcs = [];
     private uint _lastIdentity;
+    private readonly Stack<ulong> _released = new();
     private ulong _nextFreeSegment;
 
     /// <param name="memorySizeBytes">Size of the RAM that the unit stands before.</param>
@@ -131,6 +132,11 @@ public class IsolationControl
     /// <summary>Algorithm 1: one segment for the asker.</summary>
     public virtual IsolationError AllocateSegment(Vmid asker, out ulong segment)
     {
+        if (_released.TryPop(out segment))
+        {
+            return IsolationError.None;
+        }
+
         segment = _nextFreeSegment;
         if (segment >= SegmentCount)
         {
@@ -145,7 +151,11 @@ public class IsolationControl
     public virtual IsolationError Transfer(Vmid giver, ulong segment, Vmid receiver) => IsolationError.None;
 
     /// <summary>The owner gives the segment back; it is free (and, in a hardened unit, scrubbed) afterwards.</summary>
-    public virtual IsolationError Release(Vmid owner, ulong segment) => IsolationError.None;
+    public virtual IsolationError Release(Vmid owner, ulong segment)
+    {
+        _released.Push(segment);
+        return IsolationError.None;
+    }
 
     /// <summary>
     /// The owner lets a second identity use the segment too; <see cref="Vmid.None"/> ends it. A transfer keeps the second identity,

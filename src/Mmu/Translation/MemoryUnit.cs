@@ -54,6 +54,41 @@ public abstract class MemoryUnit(PhysicalBus bus, IsolationControl control)
     /// <param name="isPagingStructure">The reference is to a paging structure of the guest (PDPTE loads), which EPT violations report.</param>
     public abstract TranslationStatus TranslateGuestPhysical(ref PagingContext context, Gpa gpa, AccessKind kind, bool isPagingStructure, out Translation translation);
 
+    /// <summary>
+    /// Loads the four PDPTE registers, as MOV to CR3 does under PAE paging (SDM 3A "PDPTE Registers"): one reference of 32 bytes, through
+    /// EPT, and for EPT a read even with its accessed and dirty flags on.
+    /// </summary>
+    /// <param name="context">Its PDPTE registers change only on success.</param>
+    /// <param name="cr3">The value that CR3 is to get.</param>
+    /// <param name="hasReservedBits">True, with nothing loaded, when a present entry has a reserved bit set: #GP(0).</param>
+    /// <param name="translation">The fault when the status is not <see cref="TranslationStatus.Ok"/>.</param>
+    public unsafe TranslationStatus LoadPdptes(ref PagingContext context, ulong cr3, out bool hasReservedBits, out Translation translation)
+    {
+        hasReservedBits = false;
+        Gpa table = new(cr3 & 0xFFFF_FFE0);
+        TranslationStatus status = TranslateGuestPhysical(ref context, table, AccessKind.Read, isPagingStructure: true, out translation);
+        if (status != TranslationStatus.Ok)
+        {
+            return status;
+        }
+
+        ulong* entries = stackalloc ulong[4];
+        ulong reserved = PagingContext.PdpteReserved(context.PhysicalAddressBits);
+        for (int i = 0; i < 4; i++)
+        {
+            Hpa address = translation.Hpa + (8UL * (ulong)i);
+            entries[i] = bus.IsRam(address, 8) ? *(ulong*)bus.RamPointer(address) : bus.ReadDevice(address, 8);
+            hasReservedBits |= (entries[i] & 1) != 0 && (entries[i] & reserved) != 0;
+        }
+
+        for (int i = 0; i < 4 && !hasReservedBits; i++)
+        {
+            context.Pdptes[i] = entries[i];
+        }
+
+        return TranslationStatus.Ok;
+    }
+
     /// <summary>Has one access judged that needs no translation. It must not cross a page.</summary>
     public abstract Verdict Judge(in PhysicalAccess access);
 

@@ -15,7 +15,7 @@ public sealed unsafe partial class TranslationUnit<TUnit, TProbe>
         Verdict verdict = JudgeCounted(in access);
         if (TProbe.IsRecording)
         {
-            RecordPort(in access, in verdict);
+            RecordPort(in access, in verdict, WalkStage.Datum);
             EndPort(in access, in verdict);
         }
 
@@ -86,9 +86,9 @@ public sealed unsafe partial class TranslationUnit<TUnit, TProbe>
 
     private void BeginPort(in PhysicalAccess access) => _probe.Begin(access.Kind, AccessMode.Supervisor, access.Origin);
 
-    private void RecordPort(in PhysicalAccess access, in Verdict verdict) => _probe.Step(new TranslationStep
+    private void RecordPort(in PhysicalAccess access, in Verdict verdict, WalkStage stage) => _probe.Step(new TranslationStep
     {
-        Stage = WalkStage.Datum,
+        Stage = stage,
         Gpa = access.HasGuestAddress ? access.GuestAddress : new Gpa(access.Address.Value),
         Hpa = access.Address,
         Kind = access.Kind,

@@ -1,64 +1,223 @@
 using System;
 using System.Collections.Generic;
+using System.Globalization;
+using System.IO;
 using System.Linq;
 
 using Iced.Intel;
 
+using Xenolith.Cpu;
+
 namespace Xenolith.Oracle.Silicon;
 
-/// <summary>The commands of the silicon oracle.</summary>
+/// <summary>The commands of the silicon oracle (tests/Oracle/README.md).</summary>
 public static class SiliconCommand
 {
+    private const int Skipped = 77;
+
     public static int Run(ReadOnlySpan<string> args)
     {
-        return args switch
+        Options options = new();
+        string command = args.Length == 0 ? "" : args[0];
+        for (int i = 1; i + 1 < args.Length; i += 2)
         {
-            ["list", ..] => List(),
-            _ => 2,
-        };
-    }
+            switch (args[i])
+            {
+                case "--group":
+                    options.Group = args[i + 1];
+                    break;
+                case "--cases":
+                    options.Cases = int.Parse(args[i + 1], CultureInfo.InvariantCulture);
+                    break;
+                case "--seed":
+                    options.Seed = int.Parse(args[i + 1], CultureInfo.InvariantCulture);
+                    break;
+                case "--bits":
+                    options.Bits = [int.Parse(args[i + 1], CultureInfo.InvariantCulture)];
+                    break;
+                case "--code":
+                    options.Code = args[i + 1];
+                    break;
+                case "--show":
+                    options.Show = int.Parse(args[i + 1], CultureInfo.InvariantCulture);
+                    break;
+                case "--out":
+                    options.Folder = args[i + 1];
+                    break;
+            }
+        }
 
-    /// <summary>How many codes of each group the generator can make, and how native runs of them end.</summary>
-    private static int List()
-    {
         using NativeRunner? native = NativeRunner.TryStart(out string? reason);
         if (native is null)
         {
             Console.Error.WriteLine("skipped: " + reason);
-            return 77;
+            return Skipped;
+        }
+
+        return command switch
+        {
+            "compare" => Compare(native, options),
+            "capture" => Capture(native, options),
+            _ => Usage(),
+        };
+    }
+
+    private static int Usage()
+    {
+        Console.Error.WriteLine("usage: silicon compare [--group G] [--bits 64|32] [--code CODE] [--cases N] [--seed N] [--show N] | silicon capture --out FOLDER [--cases N] [--seed N]");
+        return 2;
+    }
+
+    private static int Compare(NativeRunner native, Options options)
+    {
+        using EmulatedRunner emulated = new();
+        Console.WriteLine($"{"group",-10} {"bits",4} {"codes",6} {"missing",7} {"cases",9} {"mismatches",10}  undefined flags that differ");
+        bool clean = true;
+        foreach ((string group, _) in CaseGroups.All)
+        {
+            if (options.Group is not null && options.Group != group)
+            {
+                continue;
+            }
+
+            foreach (int bits in options.Bits)
+            {
+                ComparisonTable table = CompareGroup(native, emulated, group, bits, options);
+                clean &= table.Mismatches == 0;
+                string undefined = string.Join(' ', table.UndefinedDifferences.Select(e => $"{e.Key}:{FlagNames(e.Value)}"));
+                Console.WriteLine($"{group,-10} {bits,4} {table.Codes,6} {table.Missing,7} {table.Cases,9} {table.Mismatches,10}  {undefined}");
+            }
+        }
+
+        return clean ? 0 : 1;
+    }
+
+    private static ComparisonTable CompareGroup(NativeRunner native, EmulatedRunner emulated, string group, int bits, Options options)
+    {
+        ComparisonTable table = new();
+        SiliconRequest[] requests = new SiliconRequest[options.Cases];
+        SiliconReply[] replies = new SiliconReply[options.Cases];
+        Instruction[] instructions = new Instruction[options.Cases];
+        foreach (Code code in CaseGroups.Codes(group, bits))
+        {
+            if (options.Code is not null && !code.ToString().StartsWith(options.Code, StringComparison.OrdinalIgnoreCase))
+            {
+                continue;
+            }
+
+            if (!ColdTable.Instance.Has(code))
+            {
+                table.Missing++;
+                if (options.Code is not null || options.Show < 0)
+                {
+                    Console.WriteLine($"  missing {code}");
+                }
+
+                continue;
+            }
+
+            CaseGenerator generator = new(code, bits, options.Seed);
+            int made = 0;
+            while (made < options.Cases && generator.TryNext(out requests[made], out instructions[made]))
+            {
+                made++;
+            }
+
+            if (made == 0)
+            {
+                continue;
+            }
+
+            native.Run(requests.AsSpan(0, made), replies.AsSpan(0, made));
+            table.Codes++;
+            table.Cases += made;
+            int shown = 0;
+            for (int i = 0; i < made; i++)
+            {
+                SiliconReply ours = emulated.Run(in requests[i]);
+                ulong undefined = Comparison.UndefinedFlags(in instructions[i]);
+                string differences = Comparison.Differences(in replies[i], in ours, undefined);
+                ulong flags = Comparison.FlagDifferences(in replies[i], in ours) & undefined;
+                if (flags != 0 && differences.Length == 0)
+                {
+                    string name = instructions[i].Mnemonic.ToString().ToLowerInvariant();
+                    table.UndefinedDifferences[name] = table.UndefinedDifferences.GetValueOrDefault(name) | flags;
+                }
+
+                if (differences.Length != 0)
+                {
+                    table.Mismatches++;
+                    if (shown++ < options.Show)
+                    {
+                        Console.WriteLine($"  {code}:{differences}");
+                        Console.WriteLine("      " + CaseText.Format(in requests[i], in replies[i], instructions[i].ToString(), 0));
+                    }
+                }
+            }
+
+            if (shown > 0 && options.Show >= 0)
+            {
+                Console.WriteLine($"  {code}: {shown} of {made}");
+            }
+        }
+
+        return table;
+    }
+
+    private static int Capture(NativeRunner native, Options options)
+    {
+        if (options.Folder is null)
+        {
+            return Usage();
         }
 
         foreach ((string group, _) in CaseGroups.All)
         {
-            foreach (int bits in (int[])[64, 32])
+            foreach (int bits in options.Bits)
             {
-                List<string> cannot = [];
-                SortedDictionary<uint, int> ends = [];
-                int codes = 0;
+                List<string> lines = [];
                 foreach (Code code in CaseGroups.Codes(group, bits))
                 {
-                    CaseGenerator generator = new(code, bits, 1);
-                    if (!generator.TryNext(out _, out _))
+                    CaseGenerator generator = new(code, bits, options.Seed);
+                    for (int i = 0; i < options.Cases && generator.TryNext(out SiliconRequest request, out Instruction instruction); i++)
                     {
-                        cannot.Add(code.ToString());
-                        continue;
-                    }
-
-                    codes++;
-                    for (int i = 0; i < 20; i++)
-                    {
-                        if (generator.TryNext(out SiliconRequest request, out _))
-                        {
-                            uint vector = native.Run(in request).Vector;
-                            ends[vector] = ends.GetValueOrDefault(vector) + 1;
-                        }
+                        SiliconReply reply = native.Run(in request);
+                        lines.Add(CaseText.Format(in request, in reply, $"{code}: {instruction}", Comparison.UndefinedFlags(in instruction)));
                     }
                 }
 
-                Console.WriteLine($"{group,-8} {bits} {codes} codes; ends {string.Join(' ', ends.Select(e => $"{e.Key:x}:{e.Value}"))}; not made: {string.Join(' ', cannot)}");
+                File.WriteAllLines(Path.Combine(options.Folder, $"{group}-{bits}.txt"), lines);
             }
         }
 
         return 0;
+    }
+
+    private static string FlagNames(ulong flags)
+    {
+        string names = "";
+        foreach ((ulong bit, string name) in (ReadOnlySpan<(ulong, string)>)[(1, "C"), (4, "P"), (0x10, "A"), (0x40, "Z"), (0x80, "S"), (0x800, "O")])
+        {
+            names += (flags & bit) != 0 ? name : "";
+        }
+
+        return names;
+    }
+
+    private sealed class Options
+    {
+        public string? Group { get; set; }
+
+        public string? Code { get; set; }
+
+        public string? Folder { get; set; }
+
+        public int Cases { get; set; } = 200;
+
+        public int Seed { get; set; } = 1;
+
+        public int Show { get; set; } = 1;
+
+        public int[] Bits { get; set; } = [64, 32];
     }
 }

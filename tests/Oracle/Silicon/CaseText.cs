@@ -105,7 +105,10 @@ public static unsafe class CaseText
                 Apply(words[next], ref request.State, bytes);
             }
 
-            bytes.CopyTo(new Span<byte>(reply.Window, MemoryMap.WindowSize));
+            fixed (byte* after = reply.Window)
+            {
+                bytes.CopyTo(new Span<byte>(after, MemoryMap.WindowSize));
+            }
         }
 
         reply.State = request.State;

@@ -66,5 +66,8 @@ public readonly record struct Vmid(uint Value)
 {
     public static Vmid None => default;
 
-    public override string ToString() => Value.ToString(System.Globalization.CultureInfo.InvariantCulture);
+    /// <summary>The isolation unit itself, as the owner of what nobody else may touch; never handed out.</summary>
+    public static Vmid Unit => new(uint.MaxValue);
+
+    public override string ToString() => this == Unit ? "unit" : Value.ToString(System.Globalization.CultureInfo.InvariantCulture);
 }

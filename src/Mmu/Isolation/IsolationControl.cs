@@ -22,6 +22,9 @@ public enum IsolationError : byte
 
     /// <summary>This unit, or this profile of it, has no such operation.</summary>
     NotSupported,
+
+    /// <summary>The segment holds its owner's VMIDR slot and cannot leave it before the others have (docs/asmi.md, G1).</summary>
+    SlotInUse,
 }
 
 /// <summary>Why two identities shall reach one segment (docs/asmi.md, G12 and G17).</summary>
@@ -73,17 +76,19 @@ public class IsolationControl
     /// <summary>VMLAUNCH by a hypervisor: its own registration (P7, G8). [first, first + count) are the segments it declared its own.</summary>
     public virtual IsolationError RegisterHypervisor(ulong firstSegment, ulong segmentCount, out Vmid hypervisor)
     {
-        Hypervisor = hypervisor = NextIdentity();
+        if (!TryNextIdentity(out hypervisor))
+        {
+            return IsolationError.IdentitiesExhausted;
+        }
+
+        Hypervisor = hypervisor;
         _nextFreeSegment = firstSegment + segmentCount;
         return IsolationError.None;
     }
 
     /// <summary>VMLAUNCH with a zero VMID binding: a new VM (P7, G7).</summary>
-    public virtual IsolationError CreateVm(out Vmid vm)
-    {
-        vm = NextIdentity();
-        return IsolationError.None;
-    }
+    public virtual IsolationError CreateVm(out Vmid vm) =>
+        TryNextIdentity(out vm) ? IsolationError.None : IsolationError.IdentitiesExhausted;
 
     /// <summary>VMCLEAR that ends a VM (P8, G6): its segments return.</summary>
     public virtual IsolationError DestroyVm(Vmid vm) => IsolationError.None;
@@ -121,13 +126,18 @@ public class IsolationControl
     public virtual IsolationError OnVmEntry(Vmid vm, ref Vmid vmidr)
     {
         vmidr = vm;
+        Transitions++;
         return IsolationError.None;
     }
 
     /// <summary>VM exit (P9): the processor's VMIDR becomes the hypervisor's. Atomic with the transition.</summary>
     /// <param name="vm">The VMID that the VMCS is bound to.</param>
     /// <param name="vmidr">The processor's VMIDR, changed in place.</param>
-    public virtual void OnVmExit(Vmid vm, ref Vmid vmidr) => vmidr = Hypervisor;
+    public virtual void OnVmExit(Vmid vm, ref Vmid vmidr)
+    {
+        vmidr = Hypervisor;
+        Transitions++;
+    }
 
     /// <summary>Algorithm 1: one segment for the asker.</summary>
     public virtual IsolationError AllocateSegment(Vmid asker, out ulong segment)
@@ -166,8 +176,38 @@ public class IsolationControl
     /// <summary>Who owns a segment, for reports; <see cref="Vmid.None"/> when free or unknown.</summary>
     public virtual Vmid OwnerOf(ulong segment) => Vmid.None;
 
+    /// <summary>The second identity of a shared segment; <see cref="Vmid.None"/> when there is none.</summary>
+    public virtual Vmid SecondOf(ulong segment) => Vmid.None;
+
+    /// <summary>TOT: how many VMs and hypervisors share the memory (ASMI 3.2); zero where a unit does not count them.</summary>
+    public virtual ulong Tot => 0;
+
+    /// <summary>SegMax: the segments that each of them is sure of, TSEG / TOT (ASMI 3.2); zero where a unit has no such register.</summary>
+    public virtual ulong SegMax => 0;
+
+    /// <summary>Asked when memory is full; null leaves every request unanswered.</summary>
+    public ISwapResponder? SwapResponder { get; set; }
+
+    /// <summary>Requests to swap that were made (Algorithm 1, line 6).</summary>
+    public ulong SwapRequests { get; protected set; }
+
+    /// <summary>VM entries and exits that changed VMIDR.</summary>
+    public ulong Transitions { get; protected set; }
+
+    /// <summary>Loads and stores of VMIDR slots at transitions: two for each where the unit has slots (P9, docs/counting.md).</summary>
+    public ulong SlotAccesses { get; protected set; }
+
+    /// <summary>The greatest identity that may be handed out; identities are never used again within a boot (G16).</summary>
+    public uint IdentityLimit { get; internal set; } = MemoryProtectionTable.MaxIdentity;
+
     /// <summary>Rises whenever a verdict that was given before may no longer hold: translations filled before are stale (G14).</summary>
     public ulong Generation { get; protected set; }
 
-    protected Vmid NextIdentity() => new(++_lastIdentity);
+    /// <summary>A fresh identity; false when they have run out.</summary>
+    protected bool TryNextIdentity(out Vmid identity)
+    {
+        bool left = _lastIdentity < IdentityLimit;
+        identity = left ? new Vmid(++_lastIdentity) : Vmid.None;
+        return left;
+    }
 }

@@ -28,6 +28,7 @@ public sealed class IsolationRegistry
     public IsolationRegistry()
     {
         Register(new NoIsolationFactory());
+        Register(new ProMemFactory());
     }
 
     /// <summary>All units, by name.</summary>

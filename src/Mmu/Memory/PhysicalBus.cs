@@ -87,6 +87,21 @@ public sealed unsafe class PhysicalBus(HostMemory memory)
         }
     }
 
+    /// <summary>Fills whole pages of RAM with zeroes. Pages that were never written stay untouched, and cost the host nothing.</summary>
+    public void Clear(Hpa address, ulong sizeBytes)
+    {
+        for (ulong done = 0; done < sizeBytes; done += Pages.Size)
+        {
+            Hpa page = address + done;
+            Span<byte> bytes = new(RamPointer(page), (int)Pages.Size);
+            if (bytes.ContainsAnyExcept((byte)0))
+            {
+                NoteWrite(page, Pages.Size);
+                bytes.Clear();
+            }
+        }
+    }
+
     private bool InWindow(ulong address) => FindWindow(address, out _) is not null;
 
     private IMmioDevice? FindWindow(ulong address, out ulong offset)

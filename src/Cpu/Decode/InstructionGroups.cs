@@ -6,5 +6,13 @@ internal static class InstructionGroups
     public static void Register(ColdTable table)
     {
         DataTransfer.Register(table);
+        BinaryArithmetic.Register(table);
+        DecimalArithmetic.Register(table);
+        BitManipulation.Register(table);
+        ControlTransfer.Register(table);
+        StackOperations.Register(table);
+        StringOperations.Register(table);
+        FlagControl.Register(table);
+        Miscellaneous.Register(table);
     }
 }

@@ -167,6 +167,19 @@ public sealed unsafe partial class Processor
         return status == TranslationStatus.Ok || FailTranslation(status, in translation);
     }
 
+    /// <summary>Host pointer of a byte of memory at the current privilege; null when a device is there. False with the fault raised.</summary>
+    internal bool TryRamPointer(ulong linear, AccessKind kind, out byte* pointer)
+    {
+        pointer = null;
+        if (!TryTranslate(linear, kind, State->DataAccess, out Translation translation))
+        {
+            return false;
+        }
+
+        pointer = Memory.Bus.IsRam(translation.Hpa, 1) ? Memory.Bus.RamPointer(translation.Hpa) : null;
+        return true;
+    }
+
     internal void ReadPhysical(Hpa address, byte* destination, int sizeBytes)
     {
         if (Memory.Bus.IsRam(address, (uint)sizeBytes))

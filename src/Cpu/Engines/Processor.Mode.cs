@@ -64,6 +64,10 @@ public sealed unsafe partial class Processor
         return (ulong)((long)(linear << shift) >> shift) == linear;
     }
 
+    /// <summary>A near branch may go there: canonical in 64-bit mode, else within the limit of CS.</summary>
+    public bool IsBranchTarget(ulong rip) =>
+        Is64BitMode ? IsCanonical(rip) : rip <= State->Segments[(int)SegmentIndex.CS].Limit;
+
     private static bool IsFlatData(in SegmentRegister segment) =>
         segment.Base == 0 && segment.Limit == uint.MaxValue && !segment.Unusable
         && (segment.Type & 0xE) == SegmentRegister.WritableOrReadableBit;

@@ -40,6 +40,20 @@ public sealed unsafe partial class Processor
         }
     }
 
+    /// <summary>Writes a general register by number, with the rules of <see cref="SetGpr"/>.</summary>
+    internal static void SetGprAt<T>(CpuState* cpu, int number, T value)
+        where T : unmanaged
+    {
+        if (sizeof(T) == 4)
+        {
+            cpu->Gpr[number] = *(uint*)&value;
+        }
+        else
+        {
+            *(T*)&cpu->Gpr[number] = value;
+        }
+    }
+
     /// <summary>The offset within the segment that a memory operand addresses, cut to the address size (SDM 1 "Specifying an Offset").</summary>
     public ulong EffectiveAddress(in Instruction i)
     {
@@ -57,7 +71,9 @@ public sealed unsafe partial class Processor
 
         if (i.MemoryIndex != Register.None && i.MemoryIndex < Register.XMM0)
         {
-            address += *(ulong*)GprPointer(State, i.MemoryIndex) * (uint)i.MemoryIndexScale;
+            // XLAT's index is AL; every other index has the address size, which the cut below takes care of.
+            ulong index = *(ulong*)GprPointer(State, i.MemoryIndex);
+            address += (i.MemoryIndex == Register.AL ? (byte)index : index) * (uint)i.MemoryIndexScale;
         }
 
         return bits switch { 16 => (ushort)address, 32 => (uint)address, _ => address };
@@ -136,8 +152,16 @@ public sealed unsafe partial class Processor
             return true;
         }
 
+        return TryReadForUpdate(SegmentOf(in i), EffectiveAddress(in i), out value, out target);
+    }
+
+    /// <summary>As above, for memory named by segment and offset.</summary>
+    internal bool TryReadForUpdate<T>(SegmentIndex segment, ulong offset, out T value, out WriteTarget target)
+        where T : unmanaged
+    {
         T local = default;
-        bool may = TryLinear(SegmentOf(in i), EffectiveAddress(in i), (uint)sizeof(T), AccessKind.Write, out ulong linear)
+        target = default;
+        bool may = TryLinear(segment, offset, (uint)sizeof(T), AccessKind.Write, out ulong linear)
             && TryPrepareWrite(linear, State->DataAccess, sizeof(T), out target);
         if (may)
         {

@@ -11,10 +11,11 @@ public sealed unsafe partial class Processor
     /// <summary>Instructions retired since reset, exact whenever managed code runs.</summary>
     public ulong RetiredInstructions => State->Retired + (ulong)(_sliceInstructions - State->Budget);
 
+    /// <summary>Somebody wants events to be looked for at the next instruction boundary.</summary>
+    internal bool IsBoundaryRequested { get; private set; }
+
     /// <summary>Makes the engine come to its next instruction boundary and look for events.</summary>
-    public void RequestBoundary()
-    {
-    }
+    public void RequestBoundary() => IsBoundaryRequested = true;
 
     /// <summary>Makes <see cref="Run"/> return <see cref="StopReason.Requested"/> at the next instruction boundary.</summary>
     public void RequestStop() => _stopRequested = true;
@@ -39,6 +40,7 @@ public sealed unsafe partial class Processor
         CpuState* cpu = State;
         while (true)
         {
+            IsBoundaryRequested = false;
             if (PollEvents() == Outcome.VmExit && HostedHypervisor)
             {
                 return StopReason.VmExit;

@@ -87,5 +87,6 @@ public sealed unsafe partial class Processor
         return true;
     }
 
-    private ulong WrapStack(ulong pointer) => StackBits switch { 64 => pointer, 32 => (uint)pointer, _ => (ushort)pointer };
+    /// <summary>Cuts an address to the stack size.</summary>
+    internal ulong WrapStack(ulong pointer) => StackBits switch { 64 => pointer, 32 => (uint)pointer, _ => (ushort)pointer };
 }

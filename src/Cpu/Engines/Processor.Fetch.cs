@@ -31,23 +31,23 @@ public sealed unsafe partial class Processor
         ulong withinSegment = is64 ? MaxInstructionLength : Math.Min(MaxInstructionLength, code.Limit - rip + 1);
         int wanted = (int)Math.Min(withinSegment, Pages.Size - (linear & Pages.OffsetMask));
         AccessMode mode = cpu->Cpl == 3 ? AccessMode.User : AccessMode.Supervisor;
-        if (!TryTranslate(linear, AccessKind.Execute, mode, out Translation first))
+        if (!TryTranslate(linear, AccessKind.Execute, mode, out Hpa first))
         {
             return false;
         }
 
-        ReadPhysical(first.Hpa, _fetch.Buffer, wanted);
+        ReadPhysical(first, _fetch.Buffer, wanted);
         _fetch.Length = wanted;
         Decode(rip, out instruction);
         if (_fetch.RanOut && wanted < (int)withinSegment)
         {
             // Only an instruction that really goes on in the next page may fault there.
-            if (!TryTranslate((linear + (uint)wanted) & LinearMask, AccessKind.Execute, mode, out Translation second))
+            if (!TryTranslate((linear + (uint)wanted) & LinearMask, AccessKind.Execute, mode, out Hpa second))
             {
                 return false;
             }
 
-            ReadPhysical(second.Hpa, _fetch.Buffer + wanted, (int)withinSegment - wanted);
+            ReadPhysical(second, _fetch.Buffer + wanted, (int)withinSegment - wanted);
             _fetch.Length = (int)withinSegment;
             Decode(rip, out instruction);
         }

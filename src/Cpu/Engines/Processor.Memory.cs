@@ -82,25 +82,25 @@ public sealed unsafe partial class Processor
     {
         State->DataAccesses++;
         int first = (int)Math.Min((ulong)sizeBytes, Pages.Size - (linear & Pages.OffsetMask));
-        if (!TryTranslate(linear, AccessKind.Read, mode, out Translation low))
+        if (!TryTranslate(linear, AccessKind.Read, mode, out Hpa low))
         {
             return false;
         }
 
         if (first == sizeBytes)
         {
-            ReadPhysical(low.Hpa, destination, sizeBytes);
+            ReadPhysical(low, destination, sizeBytes);
             return true;
         }
 
         State->DataAccesses++;
-        if (!TryTranslate((linear + (uint)first) & LinearMask, AccessKind.Read, mode, out Translation high))
+        if (!TryTranslate((linear + (uint)first) & LinearMask, AccessKind.Read, mode, out Hpa high))
         {
             return false;
         }
 
-        ReadPhysical(low.Hpa, destination, first);
-        ReadPhysical(high.Hpa, destination + first, sizeBytes - first);
+        ReadPhysical(low, destination, first);
+        ReadPhysical(high, destination + first, sizeBytes - first);
         return true;
     }
 
@@ -122,12 +122,12 @@ public sealed unsafe partial class Processor
         target = default;
         State->DataAccesses++;
         int first = (int)Math.Min((ulong)sizeBytes, Pages.Size - (linear & Pages.OffsetMask));
-        if (!TryTranslate(linear, AccessKind.Write, mode, out Translation low))
+        if (!TryTranslate(linear, AccessKind.Write, mode, out Hpa low))
         {
             return false;
         }
 
-        target.Low = low.Hpa;
+        target.Low = low;
         target.LowBytes = first;
         target.HighBytes = sizeBytes - first;
         if (first == sizeBytes)
@@ -136,8 +136,8 @@ public sealed unsafe partial class Processor
         }
 
         State->DataAccesses++;
-        bool mapped = TryTranslate((linear + (uint)first) & LinearMask, AccessKind.Write, mode, out Translation high);
-        target.High = high.Hpa;
+        bool mapped = TryTranslate((linear + (uint)first) & LinearMask, AccessKind.Write, mode, out Hpa high);
+        target.High = high;
         return mapped;
     }
 
@@ -161,22 +161,31 @@ public sealed unsafe partial class Processor
     }
 
     /// <summary>One translation through the TLB; #PF or a pending VM exit when it says false.</summary>
-    internal bool TryTranslate(ulong linear, AccessKind kind, AccessMode mode, out Translation translation)
+    internal bool TryTranslate(ulong linear, AccessKind kind, AccessMode mode, out Hpa address)
     {
-        TranslationStatus status = Memory.Translate(ref State->Paging, new Gva(linear), kind, mode, out translation);
-        return status == TranslationStatus.Ok || FailTranslation(status, in translation);
+        FastTlbEntry* entry = Tlb.Table(mode) + ((linear >> Pages.Shift) & 0xFFFF);
+        ulong tag = kind switch { AccessKind.Read => entry->ReadTag, AccessKind.Write => entry->WriteTag, _ => entry->FetchTag };
+        if (tag == (linear & ~Pages.OffsetMask))
+        {
+            address = new Hpa((ulong)((nint)linear + entry->Addend - (nint)Memory.Bus.Memory.Base));
+            return true;
+        }
+
+        bool done = Tlb.TryFill(ref State->Paging, new Gva(linear), kind, mode, out Translation translation, out TranslationStatus status);
+        address = translation.Hpa;
+        return done || FailTranslation(status, in translation);
     }
 
     /// <summary>Host pointer of a byte of memory at the current privilege; null when a device is there. False with the fault raised.</summary>
     internal bool TryRamPointer(ulong linear, AccessKind kind, out byte* pointer)
     {
         pointer = null;
-        if (!TryTranslate(linear, kind, State->DataAccess, out Translation translation))
+        if (!TryTranslate(linear, kind, State->DataAccess, out Hpa address))
         {
             return false;
         }
 
-        pointer = Memory.Bus.IsRam(translation.Hpa, 1) ? Memory.Bus.RamPointer(translation.Hpa) : null;
+        pointer = Memory.Bus.IsRam(address, 1) ? Memory.Bus.RamPointer(address) : null;
         return true;
     }
 

@@ -55,6 +55,8 @@ public sealed unsafe partial class Processor
         cpu->DataAccess = user ? AccessMode.User
             : (cpu->Paging.Cr4 & Cr4Smap) != 0 && (cpu->RflagsSystem & RflagsBits.AC) != 0 ? AccessMode.SupervisorAc
             : AccessMode.Supervisor;
+        cpu->Tlb = Tlb.Table(cpu->DataAccess);
+        cpu->FetchTlb = Tlb.Table(user ? AccessMode.User : AccessMode.Supervisor);
     }
 
     /// <summary>Bits 63:47 (or 63:56 with CR4.LA57) are all equal (SDM 1 "Canonical Addressing").</summary>

@@ -19,6 +19,7 @@ public sealed unsafe partial class Processor : IDisposable
     {
         Memory = memory;
         Platform = platform;
+        Tlb = new Tlb(memory);
         State = (CpuState*)NativeMemory.AlignedAlloc((nuint)sizeof(CpuState), 64);
         *State = default;
         _self = GCHandle.Alloc(this, GCHandleType.Weak);
@@ -36,6 +37,11 @@ public sealed unsafe partial class Processor : IDisposable
 
     public IPlatform Platform { get; }
 
+    /// <summary>
+    /// The TLB. Whoever changes CR0, CR3, CR4, EFER, PKRU, VPID, EPTP or VMIDR tells it so.
+    /// </summary>
+    public Tlb Tlb { get; }
+
     /// <summary>The fault of the instruction that ended with <see cref="Outcome.Fault"/>.</summary>
     public Fault PendingFault;
 
@@ -50,6 +56,7 @@ public sealed unsafe partial class Processor : IDisposable
         if (State != null)
         {
             _self.Free();
+            Tlb.Dispose();
             NativeMemory.AlignedFree(State);
             State = null;
         }

@@ -14,5 +14,6 @@ internal static class InstructionGroups
         StringOperations.Register(table);
         FlagControl.Register(table);
         Miscellaneous.Register(table);
+        SimdGroups.Register(table);
     }
 }

@@ -106,8 +106,10 @@ public sealed unsafe class CaseGenerator
     {
         ref MachineState state = ref request.State;
         ElementKind kind = _operands.Kind(_opCode, in instruction);
+        bool mmx = instruction.Mnemonic == Mnemonic.Emms;
         foreach (UsedRegister used in _info.GetInfo(instruction).GetUsedRegisters())
         {
+            mmx |= used.Register is >= Register.MM0 and <= Register.MM7;
             if (used.Access is OpAccess.Write or OpAccess.None or OpAccess.NoMemAccess)
             {
                 continue;
@@ -153,10 +155,15 @@ public sealed unsafe class CaseGenerator
             state.Rflags |= _random.Next(3) == 0 ? 0x400UL : 0;
         }
 
+        if (mmx)
+        {
+            X87Cases.FillMmx(ref state, _random, values, kind);
+        }
+
         foreach (CpuidFeature feature in _opCode.Code.CpuidFeatures())
         {
             X87Cases.FillSse(ref state, feature, _random);
-            X87Cases.FillX87(ref state, feature, _random, values, kind);
+            X87Cases.FillX87(ref state, feature, _random);
         }
     }
 

@@ -69,6 +69,12 @@ public static class CaseGroups
         [Mnemonic.Out] = "privileged by IOPL: the kernel may emulate",
     };
 
+    /// <summary>
+    /// Cases in which this silicon differs from what the manuals demand, and that are therefore left out. MASKMOVQ: an AMD
+    /// processor makes the transition to MMX state before it faults on the store; a fault must leave no trace.
+    /// </summary>
+    public static bool IsArtefact(Code code, uint vector) => code.Mnemonic() == Mnemonic.Maskmovq && vector < SiliconReply.EndedAtStop;
+
     public static string? WhyExcluded(Code code) => s_excluded.GetValueOrDefault(code.Mnemonic());
 
     /// <summary>The codes of a group that exist in the mode and that a case can speak about.</summary>

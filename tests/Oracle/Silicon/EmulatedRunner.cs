@@ -73,7 +73,10 @@ public sealed unsafe class EmulatedRunner : IDisposable
             StopReason reason = _processor.Run(1);
             if (reason == StopReason.Shutdown || cpu->Activity == ActivityState.Shutdown)
             {
-                reply.Vector = SiliconReply.Strange;
+                reply.Vector = (uint)_processor.PendingFault.Vector;
+                reply.ErrorCode = _processor.PendingFault.ErrorCode;
+                reply.Cr2 = _processor.PendingFault.Qualification;
+                _processor.Rflags |= 1UL << 16;
                 break;
             }
 

@@ -29,27 +29,21 @@ internal static class X87Cases
         state.Mxcsr = mxcsr;
     }
 
-    public static void FillX87(ref MachineState state, CpuidFeature feature, Random random, EdgeValues values, ElementKind kind)
+    /// <summary>MMX registers, and x87 state around them that shows who changes what.</summary>
+    public static void FillMmx(ref MachineState state, Random random, EdgeValues values, ElementKind kind)
     {
-        bool mmx = feature is CpuidFeature.MMX;
-        bool fpu = feature is CpuidFeature.FPU or CpuidFeature.FPU287 or CpuidFeature.FPU387;
-        if (!mmx && !fpu && feature is not (CpuidFeature.SSE or CpuidFeature.SSE2 or CpuidFeature.SSSE3))
+        state.Ftw = (byte)random.Next(256);
+        state.Fsw = (ushort)(random.Next(8) << 11);
+        for (int i = 0; i < 8; i++)
         {
-            return;
+            state.SetSt(i, values.Vector64(kind), random.Next(4) == 0 ? (ushort)0x4001 : (ushort)0xFFFF);
         }
+    }
 
-        if (!fpu)
+    public static void FillX87(ref MachineState state, CpuidFeature feature, Random random)
+    {
+        if (feature is not (CpuidFeature.FPU or CpuidFeature.FPU287 or CpuidFeature.FPU387))
         {
-            if (mmx || random.Next(2) == 0)
-            {
-                state.Ftw = (byte)random.Next(256);
-                state.Fsw = (ushort)(random.Next(8) << 11);
-                for (int i = 0; i < 8; i++)
-                {
-                    state.SetSt(i, values.Vector64(kind), 0xFFFF);
-                }
-            }
-
             return;
         }
 

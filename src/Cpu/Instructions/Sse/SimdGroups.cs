@@ -1,0 +1,14 @@
+namespace Xenolith.Cpu;
+
+/// <summary>The instruction groups of MMX and SSE.</summary>
+internal static class SimdGroups
+{
+    public static void Register(ColdTable table)
+    {
+        PackedInteger.Register(table);
+        PackedShuffle.Register(table);
+        SseMoves.Register(table);
+        MmxMoves.Register(table);
+        SseControl.Register(table);
+    }
+}

@@ -1,0 +1,49 @@
+using Iced.Intel;
+
+namespace Xenolith.Cpu;
+
+/// <summary>
+/// MXCSR, fences, prefetches (SDM 1 "SSE MXCSR State Management Instructions", "SSE Cacheability Control, Prefetch, and Instruction
+/// Ordering Instructions").
+/// </summary>
+internal static unsafe class SseControl
+{
+    /// <summary>Bits that MXCSR has: what FXSAVE reports as MXCSR_MASK.</summary>
+    public const uint MxcsrMask = 0xFFFF;
+
+    public static void Register(ColdTable table)
+    {
+        table.Set(Mnemonic.Ldmxcsr, &Load);
+        table.Set(Mnemonic.Stmxcsr, &Store);
+        table.Set(Mnemonic.Lfence, &Nothing);
+        table.Set(Mnemonic.Mfence, &Nothing);
+        table.Set(Mnemonic.Sfence, &Nothing);
+        table.Set(Mnemonic.Prefetchnta, &Nothing);
+        table.Set(Mnemonic.Prefetcht0, &Nothing);
+        table.Set(Mnemonic.Prefetcht1, &Nothing);
+        table.Set(Mnemonic.Prefetcht2, &Nothing);
+        table.Set(Mnemonic.Prefetchw, &Nothing);
+    }
+
+    private static Outcome Load(Processor p, in Instruction i)
+    {
+        if (!p.SseReady() || !p.TryReadOperand(in i, 0, out uint value))
+        {
+            return Outcome.Fault;
+        }
+
+        if ((value & ~MxcsrMask) != 0)
+        {
+            return p.Raise(Vector.GP, 0);
+        }
+
+        p.State->Mxcsr = value;
+        return Outcome.Retired;
+    }
+
+    private static Outcome Store(Processor p, in Instruction i) =>
+        p.SseReady() && p.TryWriteOperand(in i, 0, p.State->Mxcsr) ? Outcome.Retired : Outcome.Fault;
+
+    /// <summary>Ordering and hints: this processor has no order but program order, and no cache.</summary>
+    private static Outcome Nothing(Processor p, in Instruction i) => Outcome.Retired;
+}

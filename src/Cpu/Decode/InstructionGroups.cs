@@ -15,5 +15,6 @@ internal static class InstructionGroups
         FlagControl.Register(table);
         Miscellaneous.Register(table);
         SimdGroups.Register(table);
+        SystemInstructions.Register(table);
     }
 }

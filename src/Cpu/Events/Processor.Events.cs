@@ -1,32 +1,111 @@
+using Xenolith.Mmu;
+
 namespace Xenolith.Cpu;
 
 /// <content>What the engine asks of event handling, at instruction boundaries.</content>
 public sealed unsafe partial class Processor
 {
     /// <summary>Interruptibility: blocking by STI or by MOV SS, each for one instruction.</summary>
-    internal const uint InterruptShadow = 3;
+    internal const uint InterruptShadow = BlockingBySti | BlockingByMovSs;
 
-    /// <summary>
-    /// Delivers <see cref="PendingFault"/> (RIP is at the faulting instruction), or takes the VM exit that it causes.
-    /// Branched when the handler is about to run, VmExit when an exit was taken; a triple fault leaves Activity = Shutdown.
-    /// </summary>
-    internal Outcome DeliverFault()
+    internal const uint BlockingBySti = 1;
+    internal const uint BlockingByMovSs = 2;
+    internal const uint BlockingByNmi = 8;
+
+    /// <summary>Pending debug exceptions, exit qualification of #DB and DR6: single step.</summary>
+    internal const ulong PendingDebugBs = 1UL << 14;
+
+    /// <summary>DR7.GD: a MOV to or from a debug register is #DB.</summary>
+    internal const ulong Dr7Gd = 1UL << 13;
+
+    /// <summary>Bits of DR6 that read as one.</summary>
+    internal const ulong Dr6Fixed1 = 0xFFFF_0FF0;
+
+    private bool _nmiPending;
+
+    /// <summary>An NMI arrives; it is delivered at the next boundary where it is not blocked.</summary>
+    public void RaiseNmi()
     {
-        State->Activity = ActivityState.Shutdown;
-        return Outcome.Branched;
+        _nmiPending = true;
+        RequestBoundary();
     }
 
     /// <summary>
-    /// At a boundary: wakes a halted processor and delivers what is pending and not blocked. Branched when something was
-    /// delivered, VmExit when an exit was taken, else Retired. Called whenever something may have changed, often in vain.
+    /// How many instructions may retire before <see cref="PollEvents"/> has something to do by the passage of time alone (the VMX-preemption
+    /// timer). The engine lets no slice be longer.
     /// </summary>
-    internal Outcome PollEvents() => Outcome.Retired;
+    internal long InstructionsToTimer => Vmx.InstructionsToTimer;
 
-    /// <summary>After an instruction that began with RFLAGS.TF set.</summary>
-    internal Outcome DeliverSingleStep() => Outcome.Branched;
-
-    /// <summary>RESET# (SDM 3A "Processor State After Reset"), as the constructor calls it.</summary>
-    private void Reset()
+    /// <summary>
+    /// At a boundary: wakes a halted processor and delivers what is pending and not blocked, in the order of SDM 3A "Priority Among
+    /// Concurrent Events". Branched when something was delivered, VmExit when an exit was taken, else Retired. Called whenever
+    /// something may have changed, often in vain.
+    /// </summary>
+    internal Outcome PollEvents()
     {
+        bool nonRoot = State->Paging.NonRoot;
+        if (Vmx.TryBegin(out Outcome outcome))
+        {
+            return outcome;
+        }
+
+        if (State->Activity > ActivityState.Hlt && !_nmiPending)
+        {
+            return Outcome.Retired; // shutdown: only an NMI, INIT or reset ends it
+        }
+
+        if (State->PendingDebug != 0 && (State->Interruptibility & BlockingByMovSs) == 0 && TryDeliverPendingDebug(out outcome))
+        {
+            return outcome;
+        }
+
+        if (nonRoot && Vmx.TryExitForTimerOrWindow(_nmiPending, out outcome))
+        {
+            return outcome;
+        }
+
+        if (_nmiPending && (State->Interruptibility & BlockingByMovSs) == 0 && Vmx.MayTakeNmi())
+        {
+            _nmiPending = false;
+            EventToDeliver nmi = new() { IsValid = true, Vector = (byte)Vector.NMI, Type = EventType.Nmi };
+            return Vmx.TryExitForNmi(in nmi, out outcome) ? outcome : DeliverEvent(in nmi);
+        }
+
+        if (!Platform.InterruptPending || State->Activity > ActivityState.Hlt)
+        {
+            return Outcome.Retired;
+        }
+
+        if (nonRoot && Vmx.TryExitForInterrupt(out outcome))
+        {
+            return outcome;
+        }
+
+        bool blocked = (State->RflagsSystem & RflagsBits.IF) == 0 || (State->Interruptibility & InterruptShadow) != 0;
+        return blocked ? Outcome.Retired : DeliverEvent(EventToDeliver.Interrupt(Platform.AcknowledgeInterrupt()));
+    }
+
+    /// <summary>After an instruction that began with RFLAGS.TF set: a #DB trap, held back while MOV SS blocks it.</summary>
+    internal Outcome DeliverSingleStep()
+    {
+        State->PendingDebug |= PendingDebugBs;
+        return (State->Interruptibility & BlockingByMovSs) == 0 && TryDeliverPendingDebug(out Outcome outcome) ? outcome : Outcome.Branched;
+    }
+
+    /// <summary>Pending debug exceptions become one #DB (SDM 3C "Pending Debug Exceptions": bits 3:0 and 14 as in DR6).</summary>
+    private bool TryDeliverPendingDebug(out Outcome outcome)
+    {
+        ulong pending = State->PendingDebug;
+        State->PendingDebug = 0;
+        outcome = Outcome.Retired;
+
+        // Matched but not enabled breakpoints (no bit 12, no BS) cause no exception.
+        if ((pending & (PendingDebugBs | (1UL << 12))) == 0)
+        {
+            return false;
+        }
+
+        outcome = DeliverException(EventToDeliver.Exception(new Fault { Vector = Vector.DB, Qualification = pending & (0xF | PendingDebugBs) }));
+        return true;
     }
 }

@@ -7,7 +7,8 @@ namespace Xenolith.Cpu;
 /// slot of 8 bytes at a fixed offset, so that a dump of the region can be read:
 /// <code>
 /// 0x000 VMCS revision identifier (bits 30:0), shadow-VMCS indicator (bit 31)     0x004 VMX-abort indicator
-/// 0x008 launch state: "CLER" or "LNCH", anything else: never cleared             0x040 fields, a group per width and type
+/// 0x008 launch state: "CLER" or "LNCH", anything else: never cleared             0x00C VMID that counts this VMCS as its own (ASMI)
+/// 0x040 fields, a group per width and type
 /// </code>
 /// The offset of a field is the base of its group plus eight times its index (SDM 3C "Format of the VMCS Region").
 /// </summary>
@@ -23,6 +24,7 @@ public static class VmcsLayout
     internal const int LaunchStateOffset = 8;
     internal const uint LaunchStateClear = 0x5245_4C43;
     internal const uint LaunchStateLaunched = 0x4843_4E4C;
+    internal const int BoundVmidOffset = 12;
     internal const int FieldsOffset = 0x40;
 
     private const int AsmiIndex = 0x200; // bit 8 of the index: no processor's field reaches it

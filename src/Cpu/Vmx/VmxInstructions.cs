@@ -177,12 +177,13 @@ public sealed unsafe partial class VmxUnit
     /// <summary>P8, G6: the isolation unit decides whether clearing this VMCS ends its VM; then the VMCS is bound to nobody.</summary>
     private void EndBinding(byte* pointer)
     {
-        uint* binding = (uint*)(pointer + VmcsLayout.Offset(VmcsField.AsmiVmidBinding));
+        uint* counted = (uint*)(pointer + VmcsLayout.BoundVmidOffset);
         uint* request = (uint*)(pointer + VmcsLayout.Offset(VmcsField.AsmiDestroyRequested));
-        if (*binding != 0 && Memory.Control.OnVmcsCleared(new Vmid(*binding), *request != 0))
+        if (*counted != 0 && Memory.Control.OnVmcsCleared(new Vmid(*counted), *request != 0))
         {
-            *binding = 0;
+            *counted = 0;
             *request = 0;
+            *(uint*)(pointer + VmcsLayout.Offset(VmcsField.AsmiVmidBinding)) = 0;
         }
     }
 }

@@ -125,7 +125,7 @@ internal static unsafe class BlockShells
 
     /// <summary>Shifts by an immediate, or by the low 64 bits of the source operand.</summary>
     public static Outcome Shift<TOp, T>(Processor p, in Instruction i)
-        where TOp : struct, IShiftOp
+        where TOp : struct, ILaneShift
         where T : unmanaged, IBinaryInteger<T>
     {
         Register register = i.Op0Register;
@@ -155,7 +155,7 @@ internal static unsafe class BlockShells
     }
 
     private static void ShiftLanes<TOp, T>(byte* destination, int sizeBytes, ulong count)
-        where TOp : struct, IShiftOp
+        where TOp : struct, ILaneShift
         where T : unmanaged, IBinaryInteger<T>
     {
         int bits = sizeof(T) * 8;
@@ -168,28 +168,28 @@ internal static unsafe class BlockShells
 }
 
 /// <summary>A shift of one element; a count equal to its width means that or more.</summary>
-internal unsafe interface IShiftOp
+internal unsafe interface ILaneShift
 {
     static abstract T Apply<T>(T value, int count)
         where T : unmanaged, IBinaryInteger<T>;
 }
 
 /// <summary>PSLL: zeros come in from below. PSRL is the same on unsigned elements shifted right, PSRA on signed ones.</summary>
-internal readonly unsafe struct ShiftLeft : IShiftOp
+internal readonly unsafe struct ShiftLeft : ILaneShift
 {
     public static T Apply<T>(T value, int count)
         where T : unmanaged, IBinaryInteger<T> => count == sizeof(T) * 8 ? T.Zero : value << count;
 }
 
 /// <summary>PSRL.</summary>
-internal readonly unsafe struct ShiftRight : IShiftOp
+internal readonly unsafe struct ShiftRight : ILaneShift
 {
     public static T Apply<T>(T value, int count)
         where T : unmanaged, IBinaryInteger<T> => count == sizeof(T) * 8 ? T.Zero : value >> count;
 }
 
 /// <summary>PSRA: counts beyond the width fill with the sign.</summary>
-internal readonly unsafe struct ShiftArithmetic : IShiftOp
+internal readonly unsafe struct ShiftArithmetic : ILaneShift
 {
     public static T Apply<T>(T value, int count)
         where T : unmanaged, IBinaryInteger<T> => value >> (count == sizeof(T) * 8 ? count - 1 : count);

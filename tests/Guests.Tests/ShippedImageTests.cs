@@ -2,7 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.Linq;
 using Xenolith.Mmu;
-using Xenolith.TestSupport;
+using Xenolith.Shared;
 using Xunit;
 
 namespace Xenolith.Guests.Tests;

@@ -2,7 +2,7 @@ using System;
 using System.IO;
 using Xunit;
 
-namespace Xenolith.TestSupport;
+namespace Xenolith.Shared;
 
 /// <summary>
 /// A test that needs a file which images/debian/fetch brings. When the file is missing the test is skipped, and counted as

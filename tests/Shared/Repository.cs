@@ -1,7 +1,7 @@
 using System;
 using System.IO;
 
-namespace Xenolith.TestSupport;
+namespace Xenolith.Shared;
 
 /// <summary>Where the repository's own files are, seen from a test's output folder.</summary>
 internal static class Repository

@@ -71,9 +71,11 @@ public static class CaseGroups
 
     /// <summary>
     /// Cases in which this silicon differs from what the manuals demand, and that are therefore left out. MASKMOVQ: an AMD
-    /// processor makes the transition to MMX state before it faults on the store; a fault must leave no trace.
+    /// processor makes the transition to MMX state before it faults on the store; a fault must leave no trace. MOVSXD with a
+    /// 16-bit operand: an AMD processor reads four bytes (as its manual says), an Intel processor two.
     /// </summary>
-    public static bool IsArtefact(Code code, uint vector) => code.Mnemonic() == Mnemonic.Maskmovq && vector < SiliconReply.EndedAtStop;
+    public static bool IsArtefact(Code code, uint vector) => vector < SiliconReply.EndedAtStop
+        && (code.Mnemonic() == Mnemonic.Maskmovq || code == Code.Movsxd_r16_rm16);
 
     public static string? WhyExcluded(Code code) => s_excluded.GetValueOrDefault(code.Mnemonic());
 

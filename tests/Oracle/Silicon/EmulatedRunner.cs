@@ -24,6 +24,11 @@ public sealed unsafe class EmulatedRunner : IDisposable
     private const ulong StackTop = 0xA000;
     private const ulong CodeTable = 0xB000;
     private const ulong DataTable = 0xC000;
+    private const ulong HighPdpt = 0xD000;
+    private const ulong HighDirectory = 0xE000;
+
+    /// <summary>Where the system's own pages are mapped: as an operating system does, out of reach of 32-bit code and near jumps.</summary>
+    private const ulong High = 0xFFFF_8000_0000_0000;
 
     private const ulong P = 1;
     private const ulong W = 2;
@@ -73,14 +78,11 @@ public sealed unsafe class EmulatedRunner : IDisposable
             StopReason reason = _processor.Run(1);
             if (reason == StopReason.Shutdown || cpu->Activity == ActivityState.Shutdown)
             {
-                reply.Vector = (uint)_processor.PendingFault.Vector;
-                reply.ErrorCode = _processor.PendingFault.ErrorCode;
-                reply.Cr2 = _processor.PendingFault.Qualification;
-                _processor.Rflags |= 1UL << 16;
+                reply.Vector = SiliconReply.Strange;
                 break;
             }
 
-            if (cpu->Rip - Handlers < 0x1000 && cpu->Cpl == 0)
+            if (cpu->Rip - (High + Handlers) < 0x1000 && cpu->Cpl == 0)
             {
                 TakeFault(ref reply);
                 break;
@@ -101,9 +103,9 @@ public sealed unsafe class EmulatedRunner : IDisposable
     private void TakeFault(ref SiliconReply reply)
     {
         CpuState* cpu = _processor.State;
-        uint vector = (uint)(cpu->Rip - Handlers) / 16;
+        uint vector = (uint)(cpu->Rip - (High + Handlers)) / 16;
         bool hasErrorCode = vector is 8 or (>= 10 and <= 14) or 17 or 21;
-        ulong* frame = (ulong*)(_memory.Base + cpu->Gpr[4]);
+        ulong* frame = (ulong*)(_memory.Base + (cpu->Gpr[4] - High));
         reply.Vector = vector;
         reply.ErrorCode = hasErrorCode ? (uint)frame[0] : 0;
         reply.Cr2 = cpu->Cr2;
@@ -235,8 +237,8 @@ public sealed unsafe class EmulatedRunner : IDisposable
         cpu->Paging.PhysicalAddressBits = 46;
         cpu->Cr2 = 0;
         cpu->Xcr0 = 7;
-        cpu->Gdtr = new TableRegister { Base = Gdt, Limit = 0x4F };
-        cpu->Idtr = new TableRegister { Base = Idt, Limit = 0xFFF };
+        cpu->Gdtr = new TableRegister { Base = High + Gdt, Limit = 0x4F };
+        cpu->Idtr = new TableRegister { Base = High + Idt, Limit = 0xFFF };
         const uint Code = 0xFB | SegmentRegister.GBit;
         SegmentRegister data = Segment(UserData, 0xF3 | SegmentRegister.GBit | SegmentRegister.DbBit, uint.MaxValue);
         cpu->Segments[(int)SegmentIndex.CS] = bits == 64
@@ -248,7 +250,7 @@ public sealed unsafe class EmulatedRunner : IDisposable
         cpu->Segments[(int)SegmentIndex.FS] = Segment(0, SegmentRegister.UnusableBit, 0);
         cpu->Segments[(int)SegmentIndex.GS] = Segment(0, SegmentRegister.UnusableBit, 0);
         cpu->Segments[(int)SegmentIndex.LDTR] = Segment(0, SegmentRegister.UnusableBit, 0);
-        cpu->Segments[(int)SegmentIndex.TR] = Segment(TaskSelector, 0x8B, 0x67) with { Base = Tss };
+        cpu->Segments[(int)SegmentIndex.TR] = Segment(TaskSelector, 0x8B, 0x67) with { Base = High + Tss };
     }
 
     private static SegmentRegister Segment(ushort selector, uint rights, uint limit) =>
@@ -258,8 +260,10 @@ public sealed unsafe class EmulatedRunner : IDisposable
     {
         // Identity mapping, all below 1 GiB: one page directory.
         Put(Pml4, Pdpt | P | W | U);
+        Put(Pml4 + (256 * 8), HighPdpt | P | W);
+        Put(HighPdpt, HighDirectory | P | W);
+        Put(HighDirectory, LowTable | P | W);
         Put(Pdpt, PageDirectory | P | W | U);
-        Put(PageDirectory, LowTable | P | W);
         Put(PageDirectory + ((MemoryMap.Code >> 21) * 8), CodeTable | P | W | U);
         Put(PageDirectory + ((MemoryMap.Data >> 21) * 8), DataTable | P | W | U);
         for (ulong page = 0; page < 16; page++)
@@ -277,11 +281,13 @@ public sealed unsafe class EmulatedRunner : IDisposable
         Put(Gdt + (UserData & ~3UL), 0x00CF_F300_0000_FFFF);
         Put(Gdt + (User64 & ~3UL), 0x00AF_FB00_0000_FFFF);
         Put(Gdt + TaskSelector, 0x0000_8B00_0000_0067 | (Tss << 16));
-        Put(Tss + 4, StackTop);
+        Put(Gdt + TaskSelector + 8, High >> 32);
+        Put(Tss + 4, High + StackTop);
         for (ulong vector = 0; vector < 256; vector++)
         {
             ulong handler = Handlers + (vector * 16);
             ulong dpl = vector is 3 or 4 ? 3UL : 0;
+            Put(Idt + (vector * 16) + 8, High >> 32);
             Put(Idt + (vector * 16), (handler & 0xFFFF) | ((ulong)KernelCode << 16) | ((0x8E00UL | (dpl << 13)) << 32) | (handler >> 16 << 48));
             _memory.Base[handler] = 0xF4;
         }

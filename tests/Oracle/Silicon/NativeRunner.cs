@@ -58,6 +58,13 @@ public sealed unsafe class NativeRunner : IDisposable
             input.Flush();
             _process.StandardOutput.BaseStream.ReadExactly(MemoryMarshal.AsBytes(replies.Slice(start, count)));
         }
+
+        foreach (ref SiliconReply reply in replies[..requests.Length])
+        {
+            // Linux reports every page fault in its half of the address space as one on a present page, whatever is there.
+            bool kernelHalf = reply.Vector == 14 && (reply.Cr2 >> 63) != 0;
+            reply.ErrorCode &= kernelHalf ? ~1U : ~0U;
+        }
     }
 
     public SiliconReply Run(in SiliconRequest request)

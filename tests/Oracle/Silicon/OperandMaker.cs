@@ -125,11 +125,11 @@ internal sealed class OperandMaker(Random random, int bits)
                 return false; // a 16-bit target lies below the code page
             case OpCodeOperandKind.br32_1 or OpCodeOperandKind.br32_4:
                 instruction.SetOpKind(i, OpKind.NearBranch32);
-                instruction.NearBranch32 = (uint)rip + (uint)random.Next(-100, 100);
+                instruction.NearBranch32 = (uint)rip + (uint)Distance();
                 return true;
             case OpCodeOperandKind.br64_1 or OpCodeOperandKind.br64_4:
                 instruction.SetOpKind(i, OpKind.NearBranch64);
-                instruction.NearBranch64 = rip + (ulong)(long)random.Next(-100, 100);
+                instruction.NearBranch64 = rip + (ulong)(long)Distance();
                 return true;
             case OpCodeOperandKind.seg_rSI:
                 instruction.SetOpKind(i, bits == 64 ? OpKind.MemorySegRSI : OpKind.MemorySegESI);
@@ -157,6 +157,9 @@ internal sealed class OperandMaker(Random random, int bits)
         instruction.SetOpRegister(i, register);
         return true;
     }
+
+    /// <summary>How far a branch goes: never into the instruction itself, which would run for ever.</summary>
+    private int Distance() => random.Next(20, 110) * (random.Next(2) == 0 ? 1 : -1);
 
     private static void SetImmediate(int i, ref Instruction instruction, byte value)
     {

@@ -160,5 +160,21 @@ public sealed class RuleTests
         Assert.Empty(DocumentRule.Changelog(new SourceTree(("CHANGELOG.md", "## [Unreleased]"))));
     }
 
+    [Theory]
+    [InlineData("case Kind.One: case Kind.Two:", "`Three`", 0)]
+    [InlineData("case Kind.One:", "`Three`", 1)] // Two is neither used nor listed
+    [InlineData("case Kind.One: // Kind.Two", "`Three`", 1)] // a comment is no use
+    [InlineData("case Kind.One: case Kind.Two:", "`Three` `Two`", 1)] // both
+    [InlineData("case Kind.One: case Kind.Two:", "`Three` `Four`", 1)] // no such name
+    public void UnimplementedNamesMustBeListed(string code, string listed, int breaches)
+    {
+        NameList list = new("src/Kind.cs", "Kind", "src/", "src/Kind.cs", "Kinds");
+        SourceTree tree = new(
+            ("src/Kind.cs", "enum Kind : byte\n{\n    One = 1,\n\n    /// <summary>Second.</summary>\n    Two = 1 << 1,\n    Three,\n}\n"),
+            ("src/User.cs", code),
+            (CompletenessRule.Document, $"# All\n\n## Kinds\n\n{listed}\n\n## Others\n\n`Else`\n"));
+        Assert.Equal(breaches, CompletenessRule.Check(tree, list).Count());
+    }
+
     private static string Repeat(string text, int times) => string.Concat(Enumerable.Repeat(text, times));
 }

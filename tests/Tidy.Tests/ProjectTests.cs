@@ -45,6 +45,9 @@ public sealed class ProjectTests
     public void NamedFilesExist() => Nothing(DocumentRule.NamedPaths(SourceTree.Project));
 
     [Fact]
+    public void TheReadingGuideIsTrue() => Nothing(ReadingGuideRule.Check(SourceTree.Project));
+
+    [Fact]
     public void EveryDecisionIsIndexed() => Nothing(DocumentRule.AdrIndex(SourceTree.Project));
 
     [Fact]

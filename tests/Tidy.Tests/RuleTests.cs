@@ -176,5 +176,17 @@ public sealed class RuleTests
         Assert.Equal(breaches, CompletenessRule.Check(tree, list).Count());
     }
 
+    [Theory]
+    [InlineData("## 1. `src/A.cs`\n\n`Walk()` and `Judge()`\n", 0)]
+    [InlineData("## 1. `src/A.cs`\n\n`Walk()`\n\n## Others\n\n`Gone()`\n", 0)] // below another heading
+    [InlineData("## 1. `src/A.cs`\n\n`Run()`\n", 1)] // only a comment speaks of it
+    [InlineData("## 1. `src/B.cs`\n\n`Walk()`\n", 1)]
+    [InlineData("# no file at all\n", 1)]
+    public void TheReadingGuideMustBeTrue(string guide, int breaches)
+    {
+        SourceTree tree = new(("src/A.cs", "void Walk() { Judge(); } // Run"), (ReadingGuideRule.Document, guide));
+        Assert.Equal(breaches, ReadingGuideRule.Check(tree).Count());
+    }
+
     private static string Repeat(string text, int times) => string.Concat(Enumerable.Repeat(text, times));
 }

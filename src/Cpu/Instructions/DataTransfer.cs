@@ -284,8 +284,12 @@ internal static unsafe class DataTransfer
         }
         else
         {
-            p.WriteBack(in i, 0, in target, destination);
-            Processor.SetGprAt(p.State, 0, destination);
+            if (i.Op0Kind == OpKind.Memory)
+            {
+                p.WriteBack(in i, 0, in target, destination);
+            }
+
+            Processor.SetGprAt(p.State, 0, destination); // a register destination keeps even its upper half
         }
 
         return Outcome.Retired;

@@ -41,7 +41,8 @@ internal static unsafe class DecimalArithmetic
         }
 
         p.SetGpr(Iced.Intel.Register.AL, (byte)al);
-        LazyFlags.Set(cpu, (byte)al, carry, overflow: false, adjust);
+        bool overflow = ((sign > 0 ? ~old & al : old & ~al) & 0x80) != 0; // undefined in the manual; as AMD Zen
+        LazyFlags.Set(cpu, (byte)al, carry, overflow, adjust);
         return Outcome.Retired;
     }
 
@@ -55,14 +56,12 @@ internal static unsafe class DecimalArithmetic
         CpuState* cpu = p.State;
         ushort ax = (ushort)cpu->Gpr[0];
         bool adjust = (ax & 0xF) > 9 || LazyFlags.Adjust(cpu);
-        if (adjust)
-        {
-            ax = (ushort)(ax + (sign * 0x106));
-        }
+        ushort sum = adjust ? (ushort)(ax + (sign * 0x106)) : ax;
+        p.SetGpr(Iced.Intel.Register.AX, (ushort)(sum & 0xFF0F));
 
-        ax &= 0xFF0F;
-        p.SetGpr(Iced.Intel.Register.AX, ax);
-        LazyFlags.Set(cpu, (byte)ax, adjust, overflow: false, adjust);
+        // SF, ZF, PF and OF (undefined in the manual) are those of the 16-bit sum, as on AMD Zen.
+        bool overflow = ((sign > 0 ? ~ax & sum : ax & ~sum) & 0x8000) != 0;
+        LazyFlags.Set(cpu, sum, adjust, overflow, adjust);
         return Outcome.Retired;
     }
 
@@ -86,9 +85,9 @@ internal static unsafe class DecimalArithmetic
     private static Outcome Aad(Processor p, in Instruction i)
     {
         ushort ax = (ushort)p.State->Gpr[0];
-        byte result = (byte)((ax & 0xFF) + ((ax >> 8) * i.Immediate8));
+        byte tens = (byte)((ax >> 8) * i.Immediate8);
+        byte result = Add.Apply<byte, WithFlags>(p.State, (byte)ax, tens); // CF, OF, AF undefined in the manual; as AMD Zen
         p.SetGpr(Iced.Intel.Register.AX, (ushort)result);
-        LazyFlags.Set(p.State, result, carry: false, overflow: false, adjust: false);
         return Outcome.Retired;
     }
 }

@@ -139,21 +139,24 @@ internal static unsafe class DoubleShift
         UInt128 high = ulong.CreateTruncating(value);
         UInt128 low = ulong.CreateTruncating(source);
         bool carry;
+        bool overflow;
         T result;
         if (bits == 16)
         {
             ulong row = ((ulong)high << 32) | ((ulong)low << 16) | (ulong)low;
             result = T.CreateTruncating(row << count >> 32);
             carry = count <= 16 && ((row >> (48 - count)) & 1) != 0;
+            overflow = count >= 16 ? carry : carry != Shifts.Top(result);
         }
         else
         {
             UInt128 row = (high << bits) | low;
             result = T.CreateTruncating((ulong)(row << count >> bits));
             carry = ((ulong)(high >> (bits - count)) & 1) != 0;
+            overflow = carry != Shifts.Top(result);
         }
 
-        LazyFlags.Set(cpu, result, carry, carry != Shifts.Top(result), adjust: true);
+        LazyFlags.Set(cpu, result, carry, overflow, adjust: true);
         return result;
     }
 
@@ -172,7 +175,8 @@ internal static unsafe class DoubleShift
 
         UInt128 last = row >> (count - 1);
         T result = T.CreateTruncating((ulong)(last >> 1));
-        LazyFlags.Set(cpu, result, ((ulong)last & 1) != 0, Shifts.TopsDiffer(result), adjust: true);
+        bool carry = ((ulong)last & 1) != 0 && (bits != 16 || count <= 16);
+        LazyFlags.Set(cpu, result, carry, Shifts.TopsDiffer(result), adjust: true);
         return result;
     }
 }

@@ -11,12 +11,16 @@ public sealed unsafe partial class Processor
     /// <summary>The IRET that runs has ended blocking by NMI: an exit that it causes reports so.</summary>
     internal bool IretUnblockedNmi;
 
+    /// <summary>INT n and its kin clear TF before the trap of a single step could come: there is none.</summary>
+    private bool _stepEnded;
+
     /// <summary>
     /// Delivers <see cref="PendingFault"/> (RIP is at the faulting instruction), or takes the VM exit that it causes.
     /// Branched when the handler is about to run, VmExit when an exit was taken; a triple fault leaves Activity = Shutdown.
     /// </summary>
     internal Outcome DeliverFault()
     {
+        State->Budget--; // a delivery takes the time of an instruction: a guest that does nothing but fault cannot stop the clock
         Outcome outcome = IsBelowPaging(in PendingFault)
             ? Vmx.ExitForTranslation(PendingFault.Cause, in FailedTranslation)
             : DeliverException(EventToDeliver.Exception(in PendingFault));
@@ -81,6 +85,7 @@ public sealed unsafe partial class Processor
     /// <summary>One attempt; false with <see cref="PendingFault"/> set and nothing changed but memory below the stack pointer.</summary>
     private bool TryDeliver(in EventToDeliver current)
     {
+        bool stepping = (State->RflagsSystem & RflagsBits.TF) != 0;
         if (current.Type == EventType.HardwareException && !current.IsInjected)
         {
             NoteException(in current);
@@ -95,6 +100,7 @@ public sealed unsafe partial class Processor
             return false;
         }
 
+        _stepEnded = stepping && current.IsSoftware;
         State->Activity = ActivityState.Active;
         State->Interruptibility &= ~InterruptShadow;
         if (current.Type == EventType.Nmi)

@@ -88,6 +88,12 @@ public sealed unsafe partial class Processor
     /// <summary>After an instruction that began with RFLAGS.TF set: a #DB trap, held back while MOV SS blocks it.</summary>
     internal Outcome DeliverSingleStep()
     {
+        if (_stepEnded)
+        {
+            _stepEnded = false;
+            return Outcome.Branched;
+        }
+
         State->PendingDebug |= PendingDebugBs;
         return (State->Interruptibility & BlockingByMovSs) == 0 && TryDeliverPendingDebug(out Outcome outcome) ? outcome : Outcome.Branched;
     }

@@ -70,6 +70,24 @@ public sealed unsafe partial class Processor
         return (high & 0x1F00_0000_0000) == 0 || Fail(vector, (selector & 0xFFFCu) | ext);
     }
 
+    /// <summary>
+    /// The descriptor for LAR, LSL, VERR and VERW, which do not fault for a selector outside its table: false then, and false with
+    /// <paramref name="faulted"/> when reading the table faulted.
+    /// </summary>
+    internal bool TryFindDescriptor(ushort selector, out SegmentDescriptor descriptor, out bool faulted)
+    {
+        descriptor = default;
+        faulted = false;
+        if (IsNull(selector) || !TryDescriptorAddress(selector, 8, out ulong address))
+        {
+            return false;
+        }
+
+        faulted = !TryReadLinear(new Gva(address), AccessMode.Supervisor, out ulong low);
+        descriptor = new SegmentDescriptor(low);
+        return !faulted;
+    }
+
     /// <summary>Sets the accessed bit of a code or data descriptor that has been loaded, or changes the type of a TSS to busy.</summary>
     internal bool TrySetTypeBit(ushort selector, in SegmentDescriptor descriptor, uint bit)
     {

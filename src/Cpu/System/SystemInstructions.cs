@@ -5,6 +5,11 @@ internal static class SystemInstructions
 {
     public static void Register(ColdTable table)
     {
+        SegmentInstructions.Register(table);
+        TableInstructions.Register(table);
+        FarTransferInstructions.Register(table);
+        FastSystemCalls.Register(table);
+        PortInstructions.Register(table);
         ControlRegisterInstructions.Register(table);
         ProcessorControl.Register(table);
     }

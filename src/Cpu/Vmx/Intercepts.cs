@@ -167,6 +167,15 @@ public sealed unsafe partial class VmxUnit
         return false;
     }
 
+    internal Outcome ExitForPort(ulong qualification, uint instructionLength, uint information, ulong linear)
+    {
+        Write(VmcsField.GuestLinearAddress, linear); // defined for INS and OUTS only
+        return Exit(ExitReason.IoInstruction, qualification, instructionLength, information);
+    }
+
+    /// <summary>IRET ends blocking by NMI, but not while NMIs exit and are not virtual (SDM 3C "Changes to Instruction Behavior").</summary>
+    internal bool IretUnblocksNmi => !InNonRoot || !_pin.HasFlag(PinControls.NmiExiting) || _pin.HasFlag(PinControls.VirtualNmis);
+
     /// <summary>RDMSR and WRMSR (SDM 3C "MSR-Bitmap Address"): four bitmaps of 1 KiB, for reads and writes of low and high numbers.</summary>
     internal bool TryExitForMsr(uint msr, bool isWrite, in Instruction i, out Outcome outcome)
     {

@@ -48,6 +48,9 @@ public sealed class ProjectTests
     public void TheReadingGuideIsTrue() => Nothing(ReadingGuideRule.Check(SourceTree.Project));
 
     [Fact]
+    public void TestClassesTellTheirMethod() => Nothing(TestMethodRule.Check(SourceTree.Project));
+
+    [Fact]
     public void EveryDecisionIsIndexed() => Nothing(DocumentRule.AdrIndex(SourceTree.Project));
 
     [Fact]

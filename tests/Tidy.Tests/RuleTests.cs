@@ -188,5 +188,12 @@ public sealed class RuleTests
         Assert.Equal(breaches, ReadingGuideRule.Check(tree).Count());
     }
 
+    [Theory]
+    [InlineData("/// <summary>Method: ...</summary>\n[Collection(1)]\npublic sealed class T\n{\n    [Fact] void M() { }\n}\n", 0)]
+    [InlineData("\n[Collection(1)]\npublic sealed class T\n{\n    [Fact] void M() { }\n}\n", 1)]
+    [InlineData("\npublic sealed class T\n{\n    void M() { } // no [Fact]\n}\n", 0)]
+    public void TestClassesMustTellTheirMethod(string text, int breaches) =>
+        Assert.Equal(breaches, TestMethodRule.Check(new SourceTree(("tests/A.Tests/T.cs", text))).Count());
+
     private static string Repeat(string text, int times) => string.Concat(Enumerable.Repeat(text, times));
 }

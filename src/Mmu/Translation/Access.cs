@@ -66,6 +66,9 @@ public struct Translation
     /// <summary>log2 of the size of the smallest mapping used (12, 21, 22 or 30): how much one TLB entry may cover.</summary>
     public byte PageShift;
 
+    /// <summary>log2 of the size of the guest's own page: how much INVLPG forgets.</summary>
+    public byte GuestPageShift;
+
     /// <summary>What the same mode may do with this page without another walk: dirty for Write, all checks passed.</summary>
     public bool MayRead;
     public bool MayWrite;

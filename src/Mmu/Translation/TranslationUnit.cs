@@ -134,6 +134,7 @@ public sealed unsafe partial class TranslationUnit<TUnit, TProbe> : MemoryUnit
         translation.IsGlobal = walk.IsGlobal;
         int shift = walk.GuestShift < eptShift ? walk.GuestShift : eptShift;
         translation.PageShift = (byte)(shift == 64 ? Pages.Shift : shift);
+        translation.GuestPageShift = (byte)(walk.GuestShift == 64 ? Pages.Shift : walk.GuestShift);
         translation.Segment = verdict.Segment;
         translation.Owner = verdict.Owner;
         return TranslationStatus.Ok;

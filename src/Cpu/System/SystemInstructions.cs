@@ -12,5 +12,6 @@ internal static class SystemInstructions
         PortInstructions.Register(table);
         ControlRegisterInstructions.Register(table);
         ProcessorControl.Register(table);
+        VmxInstructionGroup.Register(table);
     }
 }

@@ -270,6 +270,7 @@ public sealed unsafe partial class VmxUnit
             State->Interruptibility &= ~(BlockingBySti | BlockingByMovSs);
         }
 
+        _processor.Tlb.OnVmTransition(State->Paging.Vpid != 0);
         _processor.OnContextReplaced();
     }
 

@@ -17,6 +17,9 @@ public sealed unsafe partial class VmxUnit
     private const uint HostData = 0xC093;
     private const uint HostTask = 0x008B;
 
+    /// <summary>VPID of the guest that was left: without one the TLB entries of both worlds go.</summary>
+    private ushort _leftVpid;
+
     /// <summary>Takes a VM exit: basic information, guest state to the VMCS, host state from it.</summary>
     /// <param name="reason">Basic exit reason.</param>
     /// <param name="qualification">Exit qualification.</param>
@@ -198,6 +201,7 @@ public sealed unsafe partial class VmxUnit
             return Abort(AbortLoadingMsrs);
         }
 
+        _processor.Tlb.OnVmTransition(_leftVpid != 0);
         _processor.OnContextReplaced();
         return Outcome.VmExit;
     }
@@ -212,6 +216,7 @@ public sealed unsafe partial class VmxUnit
         paging.NonRoot = false;
         paging.Eptp = 0;
         paging.EptModeBasedExecute = false;
+        _leftVpid = paging.Vpid;
         paging.Vpid = 0;
         paging.Cr0 = (paging.Cr0 & Cr0Kept) | (Read(VmcsField.HostCr0) & ~Cr0Kept);
         paging.Cr3 = Read(VmcsField.HostCr3);

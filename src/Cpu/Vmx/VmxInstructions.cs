@@ -144,8 +144,38 @@ public sealed unsafe partial class VmxUnit
     /// <summary>VMRESUME: enters the guest of the current, launched VMCS.</summary>
     public VmxResult Vmresume() => Enter(isLaunch: false);
 
+    /// <summary>VMCALL in root operation: there is no dual-monitor treatment to activate.</summary>
+    public VmxResult Vmcall() => Fail(VmInstructionError.VmcallInRootOperation);
+
+    /// <summary>INVEPT: drops what was cached by way of EPT (SDM 3C "INVEPT").</summary>
+    public VmxResult Invept(InveptType type, ulong eptp)
+    {
+        bool valid = type == InveptType.AllContexts || (type == InveptType.SingleContext && IsValidEptp(eptp));
+        if (!valid)
+        {
+            return Fail(VmInstructionError.InvalidOperandToInveptOrInvvpid);
+        }
+
+        _processor.Tlb.Invept(type, eptp);
+        return VmxResult.Succeed;
+    }
+
+    /// <summary>INVVPID: drops what was cached under a VPID (SDM 3C "INVVPID").</summary>
+    public VmxResult Invvpid(InvvpidType type, ushort vpid, Gva gva)
+    {
+        bool valid = type == InvvpidType.AllContexts || (type <= InvvpidType.SingleContextRetainingGlobals && vpid != 0
+            && (type != InvvpidType.IndividualAddress || _processor.IsCanonical(gva.Value)));
+        if (!valid)
+        {
+            return Fail(VmInstructionError.InvalidOperandToInveptOrInvvpid);
+        }
+
+        _processor.Tlb.Invvpid(type, vpid, gva);
+        return VmxResult.Succeed;
+    }
+
     /// <summary>VMfail: with a current VMCS the error number goes to its VM-instruction error field.</summary>
-    private VmxResult Fail(VmInstructionError error)
+    internal VmxResult Fail(VmInstructionError error)
     {
         if (_vmcs == null)
         {

@@ -314,7 +314,8 @@ internal static unsafe class StringOperations
         public static bool TryIterate<T>(Processor p, SegmentIndex segment, ulong source, ulong destination)
             where T : unmanaged, IBinaryInteger<T>
         {
-            if (!p.TryRead(segment, source, out T first) || !p.TryRead(SegmentIndex.ES, destination, out T second))
+            // The order shows when both fault: silicon asks for ES:rDI first.
+            if (!p.TryRead(SegmentIndex.ES, destination, out T second) || !p.TryRead(segment, source, out T first))
             {
                 return false;
             }

@@ -185,16 +185,17 @@ internal static unsafe class SegmentInstructions
             return p.Raise(Vector.UD);
         }
 
-        if (!p.TryReadForUpdate(in i, 0, out ushort destination, out Processor.WriteTarget target))
+        if (!p.TryReadOperand(in i, 0, out ushort destination))
         {
             return Outcome.Fault;
         }
 
+        // The write, and its permission, only when there is something to write (so does silicon).
         ushort source = p.Gpr<ushort>(i.Op1Register);
         bool raises = (destination & 3) < (source & 3);
-        if (raises)
+        if (raises && !p.TryWriteOperand(in i, 0, (ushort)((destination & ~3) | (source & 3))))
         {
-            p.WriteBack(in i, 0, in target, (ushort)((destination & ~3) | (source & 3)));
+            return Outcome.Fault;
         }
 
         return SetZero(p, raises);

@@ -77,7 +77,9 @@ public static class CaseGroups
     public static bool IsArtefact(Code code, uint vector) => vector < SiliconReply.EndedAtStop
         && (code.Mnemonic() == Mnemonic.Maskmovq || code == Code.Movsxd_r16_rm16);
 
-    public static string? WhyExcluded(Code code) => s_excluded.GetValueOrDefault(code.Mnemonic());
+    public static string? WhyExcluded(Code code) =>
+        code is Code.Call_m1664 or Code.Jmp_m1664 ? "AMD processors have no 64-bit far pointers: their manual ignores REX.W here"
+        : s_excluded.GetValueOrDefault(code.Mnemonic());
 
     /// <summary>The codes of a group that exist in the mode and that a case can speak about.</summary>
     public static IEnumerable<Code> Codes(string group, int bits)

@@ -12,6 +12,7 @@ public sealed unsafe partial class Processor
     private const ulong Cr0Em = 1UL << 2;
     private const ulong Cr0Ts = 1UL << 3;
     private const ulong Cr4OsFxsr = 1UL << 9;
+    private const ulong Cr4OsXmmExcpt = 1UL << 10;
     private const ushort FswErrorSummary = 1 << 7;
     private const ushort FswTop = 7 << 11;
 
@@ -73,6 +74,27 @@ public sealed unsafe partial class Processor
     {
         State->Fsw = (ushort)(State->Fsw & ~FswTop);
         State->Ftw = 0;
+    }
+
+    /// <summary>
+    /// Puts the exceptions of an instruction into MXCSR. False when one is unmasked: #XM, or #UD where the OS has not said that it
+    /// handles #XM (SDM 1 "SIMD Floating-Point Exceptions"); the destination must then stay as it is.
+    /// </summary>
+    internal bool CommitSse(in FloatEnvironment environment)
+    {
+        CpuState* cpu = State;
+        uint raised = environment.Raised;
+        uint unmasked = raised & ~environment.Masked;
+        if (unmasked == 0)
+        {
+            cpu->Mxcsr |= raised;
+            return true;
+        }
+
+        // An unmasked exception known before the computation prevents the computation of all elements.
+        cpu->Mxcsr |= (unmasked & MxcsrBits.PreComputation) != 0 ? raised & MxcsrBits.PreComputation : raised;
+        _ = Raise((cpu->Paging.Cr4 & Cr4OsXmmExcpt) != 0 ? Vector.XM : Vector.UD);
+        return false;
     }
 
     internal static bool IsMmx(Register register) => register is >= Register.MM0 and <= Register.MM7;

@@ -10,5 +10,7 @@ internal static class SimdGroups
         SseMoves.Register(table);
         MmxMoves.Register(table);
         SseControl.Register(table);
+        SseArithmetic.Register(table);
+        SseCompare.Register(table);
     }
 }

@@ -1,0 +1,299 @@
+using System;
+using System.Numerics;
+
+namespace Xenolith.Cpu;
+
+/// <summary>What an operand is.</summary>
+internal enum FloatClass : byte
+{
+    Zero,
+    Finite,
+    Infinity,
+    QuietNaN,
+    SignallingNaN,
+}
+
+/// <summary>A format's parameters: precision in bits with the leading one, and the range of exponents of normal numbers.</summary>
+internal readonly record struct FloatFormat(int Precision, int MinExponent, int MaxExponent)
+{
+    public static readonly FloatFormat Single = new(24, -126, 127);
+    public static readonly FloatFormat Double = new(53, -1022, 1023);
+}
+
+/// <summary>A number taken apart: (-1)^Sign x Significand/2^63 x 2^Exponent, bit 63 of the significand set when finite.</summary>
+internal struct Unpacked
+{
+    public ulong Significand;
+    public int Exponent;
+    public FloatClass Class;
+    public bool Sign;
+    public bool IsDenormal;
+
+    public readonly bool IsNaN => Class >= FloatClass.QuietNaN;
+
+    public static Unpacked Zero(bool sign) => new() { Class = FloatClass.Zero, Sign = sign };
+
+    public static Unpacked Infinity(bool sign) => new() { Class = FloatClass.Infinity, Sign = sign };
+
+    /// <summary>The default NaN (SDM 1 "QNaN Floating-Point Indefinite"): negative, quiet, no payload.</summary>
+    public static Unpacked Indefinite => new() { Class = FloatClass.QuietNaN, Sign = true, Significand = 3UL << 62 };
+}
+
+/// <summary>
+/// IEEE 754 arithmetic on unpacked numbers with integer operations only: exact in every rounding mode and in every flag, on any
+/// host. Operands are finite or zero unless a method says otherwise; results carry sticky bits and are rounded once, by
+/// <see cref="Round"/>.
+/// </summary>
+internal static class SoftFloat
+{
+    /// <summary>The exact sum of two numbers, as a 128-bit significand with a sticky lowest bit, or an exact zero.</summary>
+    public static Unpacked Add(in Unpacked a, in Unpacked b, in FloatFormat format, ref FloatEnvironment environment)
+    {
+        if (a.Class == FloatClass.Infinity || b.Class == FloatClass.Infinity)
+        {
+            if (a.Class == b.Class && a.Sign != b.Sign)
+            {
+                environment.Raised |= MxcsrBits.IE;
+                return Unpacked.Indefinite;
+            }
+
+            return a.Class == FloatClass.Infinity ? a : b;
+        }
+
+        if (a.Class == FloatClass.Zero && b.Class == FloatClass.Zero)
+        {
+            return Unpacked.Zero(a.Sign == b.Sign ? a.Sign : environment.Rounding == RoundingMode.Down);
+        }
+
+        if (b.Class == FloatClass.Zero)
+        {
+            return Round(a.Sign, a.Exponent, (UInt128)a.Significand << 64, in format, ref environment);
+        }
+
+        if (a.Class == FloatClass.Zero)
+        {
+            return Round(b.Sign, b.Exponent, (UInt128)b.Significand << 64, in format, ref environment);
+        }
+
+        bool swap = b.Exponent > a.Exponent || (b.Exponent == a.Exponent && b.Significand > a.Significand);
+        Unpacked large = swap ? b : a;
+        Unpacked small = swap ? a : b;
+        UInt128 high = (UInt128)large.Significand << 63;
+        UInt128 low = ShiftRightSticky((UInt128)small.Significand << 63, large.Exponent - small.Exponent);
+        UInt128 sum = large.Sign == small.Sign ? high + low : high - low;
+        return sum == 0
+            ? Unpacked.Zero(environment.Rounding == RoundingMode.Down)
+            : Round(large.Sign, large.Exponent + 1, sum, in format, ref environment);
+    }
+
+    public static Unpacked Multiply(in Unpacked a, in Unpacked b, in FloatFormat format, ref FloatEnvironment environment)
+    {
+        bool sign = a.Sign != b.Sign;
+        if (a.Class == FloatClass.Infinity || b.Class == FloatClass.Infinity)
+        {
+            if (a.Class == FloatClass.Zero || b.Class == FloatClass.Zero)
+            {
+                environment.Raised |= MxcsrBits.IE;
+                return Unpacked.Indefinite;
+            }
+
+            return Unpacked.Infinity(sign);
+        }
+
+        if (a.Class == FloatClass.Zero || b.Class == FloatClass.Zero)
+        {
+            return Unpacked.Zero(sign);
+        }
+
+        UInt128 product = (UInt128)a.Significand * b.Significand;
+        return Round(sign, a.Exponent + b.Exponent + 1, product, in format, ref environment);
+    }
+
+    public static Unpacked Divide(in Unpacked a, in Unpacked b, in FloatFormat format, ref FloatEnvironment environment)
+    {
+        bool sign = a.Sign != b.Sign;
+        if (a.Class == b.Class && a.Class is FloatClass.Infinity or FloatClass.Zero && b.Class == a.Class)
+        {
+            environment.Raised |= MxcsrBits.IE;
+            return Unpacked.Indefinite;
+        }
+
+        if (a.Class == FloatClass.Infinity)
+        {
+            return Unpacked.Infinity(sign);
+        }
+
+        if (b.Class == FloatClass.Infinity || a.Class == FloatClass.Zero)
+        {
+            return Unpacked.Zero(sign);
+        }
+
+        if (b.Class == FloatClass.Zero)
+        {
+            environment.Raised |= MxcsrBits.ZE;
+            return Unpacked.Infinity(sign);
+        }
+
+        // 64 bits of quotient, then 62 more, then a sticky bit.
+        (UInt128 first, UInt128 rest) = UInt128.DivRem((UInt128)a.Significand << 63, b.Significand);
+        (UInt128 second, UInt128 remainder) = UInt128.DivRem(rest << 62, b.Significand);
+        UInt128 quotient = (first << 63) | (second << 1) | (remainder != 0 ? UInt128.One : UInt128.Zero);
+        return Round(sign, a.Exponent - b.Exponent + 1, quotient, in format, ref environment);
+    }
+
+    public static Unpacked SquareRoot(in Unpacked a, in FloatFormat format, ref FloatEnvironment environment)
+    {
+        if (a.Class == FloatClass.Zero)
+        {
+            return a;
+        }
+
+        if (a.Sign)
+        {
+            environment.Raised |= MxcsrBits.IE;
+            return Unpacked.Indefinite;
+        }
+
+        if (a.Class == FloatClass.Infinity)
+        {
+            return a;
+        }
+
+        // An even exponent; the radicand in [1, 4), as a fixed-point number with 62 fraction bits of its root computed digit by digit.
+        bool odd = (a.Exponent & 1) != 0;
+        UInt128 radicand = (UInt128)a.Significand << (odd ? 64 : 63); // 126 or 127 fraction bits
+        UInt128 root = 0;
+        UInt128 remainder = 0;
+        for (int digit = 0; digit < 66; digit++)
+        {
+            UInt128 two = digit < 64 ? (radicand >> (126 - (2 * digit))) & 3 : 0;
+            remainder = (remainder << 2) | two;
+            UInt128 trial = (root << 2) | 1;
+            root <<= 1;
+            if (remainder >= trial)
+            {
+                remainder -= trial;
+                root |= 1;
+            }
+        }
+
+        // 66 digits, the first of weight 1.
+        UInt128 significand = (root << 62) | (remainder != 0 ? UInt128.One : UInt128.Zero);
+        return Round(false, a.Exponent >> 1, significand, in format, ref environment);
+    }
+
+    /// <summary>
+    /// Rounds an exact (or sticky) magnitude <paramref name="significand"/>/2^127 x 2^<paramref name="exponent"/> to a format, with
+    /// overflow, underflow and inexact as SDM 1 "Floating-Point Exception Conditions" has them: tininess is seen after rounding.
+    /// The result may be denormal: its significand then has leading zeros and the exponent is the smallest.
+    /// </summary>
+    public static Unpacked Round(bool sign, int exponent, UInt128 significand, in FloatFormat format, ref FloatEnvironment environment)
+    {
+        int zeros = (int)UInt128.LeadingZeroCount(significand);
+        significand <<= zeros;
+        exponent -= zeros;
+        int drop = 128 - format.Precision;
+        bool tiny = false;
+        if (exponent < format.MinExponent)
+        {
+            UInt128 unbounded = RoundAt(significand, drop, sign, environment.Rounding, out _, out bool carried);
+            _ = unbounded;
+            tiny = !(exponent == format.MinExponent - 1 && carried);
+            if (tiny && environment.UnderflowMasked && environment.FlushToZero)
+            {
+                environment.Raised |= MxcsrBits.UE | MxcsrBits.PE;
+                return Unpacked.Zero(sign);
+            }
+
+            if (tiny && !environment.UnderflowMasked)
+            {
+                environment.Raised |= MxcsrBits.UE;
+            }
+            else
+            {
+                significand = ShiftRightSticky(significand, format.MinExponent - exponent);
+                exponent = format.MinExponent;
+            }
+        }
+
+        UInt128 rounded = RoundAt(significand, drop, sign, environment.Rounding, out bool inexact, out bool overflowed);
+        if (overflowed)
+        {
+            rounded = UInt128.One << 127;
+            exponent++;
+        }
+
+        environment.RoundedUp = inexact && (overflowed || rounded > significand);
+        if (exponent > format.MaxExponent)
+        {
+            return Overflow(sign, inexact, in format, ref environment);
+        }
+
+        environment.Raised |= inexact ? MxcsrBits.PE : 0;
+        environment.Raised |= inexact && tiny ? MxcsrBits.UE : 0;
+        ulong top = (ulong)(rounded >> 64);
+        return top == 0
+            ? Unpacked.Zero(sign)
+            : new Unpacked { Sign = sign, Exponent = exponent, Significand = top, Class = FloatClass.Finite };
+    }
+
+    /// <summary>SDM 1 "Numeric Overflow Exception (#O)": infinity or the largest number, by rounding mode and sign.</summary>
+    private static Unpacked Overflow(bool sign, bool inexact, in FloatFormat format, ref FloatEnvironment environment)
+    {
+        environment.Raised |= MxcsrBits.OE | (inexact || environment.OverflowMasked ? MxcsrBits.PE : 0);
+        bool infinite = environment.Rounding switch
+        {
+            RoundingMode.Nearest => true,
+            RoundingMode.Down => sign,
+            RoundingMode.Up => !sign,
+            _ => false,
+        };
+        environment.RoundedUp = infinite;
+        return infinite
+            ? Unpacked.Infinity(sign)
+            : new Unpacked
+            {
+                Sign = sign,
+                Exponent = format.MaxExponent,
+                Significand = ulong.MaxValue << (64 - format.Precision),
+                Class = FloatClass.Finite,
+            };
+    }
+
+    /// <summary>Rounds away the low <paramref name="drop"/> bits. Carried: the result is 2^128, given back as zero.</summary>
+    public static UInt128 RoundAt(UInt128 significand, int drop, bool sign, RoundingMode mode, out bool inexact, out bool carried)
+    {
+        UInt128 unit = UInt128.One << drop;
+        UInt128 rest = significand & (unit - 1);
+        UInt128 result = significand - rest;
+        inexact = rest != 0;
+        UInt128 half = unit >> 1;
+        bool up = mode switch
+        {
+            RoundingMode.Nearest => rest > half || (rest == half && (result & unit) != 0),
+            RoundingMode.Down => inexact && sign,
+            RoundingMode.Up => inexact && !sign,
+            _ => false,
+        };
+        UInt128 sum = unchecked(up ? result + unit : result);
+        carried = up && sum == 0;
+        return sum;
+    }
+
+    /// <summary>Shifts right; what falls out leaves a one in the lowest bit.</summary>
+    public static UInt128 ShiftRightSticky(UInt128 value, int count)
+    {
+        if (count == 0)
+        {
+            return value;
+        }
+
+        if (count >= 128)
+        {
+            return value != 0 ? UInt128.One : UInt128.Zero;
+        }
+
+        UInt128 shifted = value >> count;
+        return shifted << count == value ? shifted : shifted | 1;
+    }
+}

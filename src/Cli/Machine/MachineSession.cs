@@ -14,7 +14,7 @@ namespace Xenolith.Cli.Machine;
 /// <summary>One machine with its Xen and Dom0's tools, from power on to the last guest's end.</summary>
 internal sealed class MachineSession : IDisposable
 {
-    /// <summary>How often live input and progress are looked after, in instructions.</summary>
+    /// <summary>How often input, progress and interruptions are looked after, in instructions. Always the same, so that runs repeat.</summary>
     private const ulong LookAroundInstructions = 2_000_000;
 
     private readonly MachineOptions _options;
@@ -91,13 +91,11 @@ internal sealed class MachineSession : IDisposable
     /// <summary>Runs on, up to a number of instructions since power on.</summary>
     public RunStop Continue(ulong limit, InputScript? script = null, IKeyboard? keyboard = null)
     {
-        bool looksAround = keyboard is not null || script is not null || LookAround is not null;
         while (!_interrupted)
         {
             bool typed = Type(script, keyboard);
-            ulong now = Board.RetiredInstructions;
-            ulong next = looksAround && limit - now > LookAroundInstructions ? now + LookAroundInstructions : limit;
-            RunStop stop = Hypervisor.Run(next);
+            ulong next = ((Board.RetiredInstructions / LookAroundInstructions) + 1) * LookAroundInstructions;
+            RunStop stop = Hypervisor.Run(Math.Min(next, limit));
             LookAround?.Invoke();
             switch (stop)
             {

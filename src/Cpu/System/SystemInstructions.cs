@@ -12,6 +12,7 @@ internal static class SystemInstructions
         PortInstructions.Register(table);
         ControlRegisterInstructions.Register(table);
         ProcessorControl.Register(table);
+        StateSave.Register(table);
         VmxInstructionGroup.Register(table);
     }
 }

@@ -9,7 +9,7 @@ namespace Xenolith.Machine;
 /// One machine: RAM, bus, isolation unit, processor, ports and clock, wired together. What runs on it (a bare-metal image, or the
 /// emulated Xen) is not the board's business.
 /// </summary>
-public sealed unsafe class Board : IPlatform, IDisposable
+public sealed class Board : IPlatform, IDisposable
 {
     private ulong _idleTicks;
     private int _interruptVector = -1;
@@ -41,7 +41,7 @@ public sealed unsafe class Board : IPlatform, IDisposable
     public ulong Now => RetiredInstructions + _idleTicks;
 
     /// <summary>Instructions retired since reset, all programs together.</summary>
-    public ulong RetiredInstructions => Processor.State->Retired;
+    public ulong RetiredInstructions => Processor?.RetiredInstructions ?? 0; // the processor asks while it is being made
 
     /// <summary>Ticks that passed while nothing could run.</summary>
     public ulong IdleTicks => _idleTicks;
@@ -78,5 +78,9 @@ public sealed unsafe class Board : IPlatform, IDisposable
     /// <inheritdoc/>
     public void WritePort(ushort port, int sizeBytes, uint value) => Ports.Write(port, sizeBytes, value);
 
-    public void Dispose() => Memory.Dispose();
+    public void Dispose()
+    {
+        Processor.Dispose();
+        Memory.Dispose();
+    }
 }

@@ -46,7 +46,7 @@ public sealed unsafe partial class Processor
     }
 
     /// <summary>False when the MSR does not exist, is read-only, or the value has a reserved bit set: #GP(0).</summary>
-    internal bool TryWriteMsr(uint msr, ulong value)
+    public bool TryWriteMsr(uint msr, ulong value)
     {
         ref Msrs registers = ref State->Msr;
         switch (msr)

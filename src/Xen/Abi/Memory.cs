@@ -165,6 +165,14 @@ public struct XenForeignMemoryMap
     public XenMemoryMap Map;
 }
 
+/// <summary>struct xen_foreign_memory_map, 32-bit callers.</summary>
+[StructLayout(LayoutKind.Sequential, Pack = 4)]
+public struct CompatForeignMemoryMap
+{
+    public ushort DomId;
+    public CompatMemoryMap Map;
+}
+
 /// <summary>One entry of the memory map, as INT 15h E820h returns it: 20 bytes.</summary>
 [StructLayout(LayoutKind.Sequential, Pack = 4)]
 public struct E820Entry

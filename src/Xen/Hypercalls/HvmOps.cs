@@ -102,7 +102,7 @@ internal static class HvmOps
                     error = SetCallback(call, target, arg.Value);
                     break;
                 case HvmParam.StorePfn or HvmParam.ConsolePfn when call.IsPrivileged:
-                    error = call.Hypervisor.PrepareRing(target, new Gfn(arg.Value));
+                    error = target.HasStarted ? Errno.None : call.Hypervisor.PhysmapChanges.MakeRing(target, new Gfn(arg.Value));
                     break;
                 case HvmParam.Viridian or HvmParam.Nestedhvm or HvmParam.Altp2m when arg.Value != 0:
                     error = Errno.EOPNOTSUPP;

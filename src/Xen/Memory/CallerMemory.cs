@@ -79,7 +79,7 @@ internal sealed unsafe class CallerMemory(MemoryUnit memory)
         TranslationStatus status;
         if ((Context.Cr0 & Cr0Paging) != 0)
         {
-            status = IsCanonical(linear)
+            status = IsCanonical(linear, Context.Cr4)
                 ? memory.Translate(ref Context, new Gva(linear), kind, Mode, out translation)
                 : Refuse(out translation);
         }
@@ -92,8 +92,12 @@ internal sealed unsafe class CallerMemory(MemoryUnit memory)
         return status == TranslationStatus.Ok && memory.Bus.IsRam(address, length);
     }
 
-    /// <summary>SDM 1 "Canonical Addressing"; five-level paging is not offered to guests of this Xen.</summary>
-    private static bool IsCanonical(ulong linear) => (long)(linear << 16) >> 16 == (long)linear;
+    /// <summary>SDM 1 "Canonical Addressing".</summary>
+    private static bool IsCanonical(ulong linear, ulong cr4)
+    {
+        int shift = (cr4 & Cr4.LA57) != 0 ? 7 : 16;
+        return (long)(linear << shift) >> shift == (long)linear;
+    }
 
     private static TranslationStatus Refuse(out Translation translation)
     {

@@ -4,8 +4,10 @@ using Xenolith.Xen.Abi;
 namespace Xenolith.Xen;
 
 /// <summary>Changes of a domain's physmap together with what they mean for the frames: allocation, freeing, foreign mappings.</summary>
-internal sealed class PhysmapChanges(FrameAllocator frames)
+internal sealed class PhysmapChanges(Hypervisor hypervisor)
 {
+    private FrameAllocator Frames => hypervisor.Frames;
+
     /// <summary>Backs 2^order guest frames with memory; pieces that no segment can hold whole are taken page by page.</summary>
     public Errno Populate(Domain domain, Gfn first, int order)
     {
@@ -96,7 +98,7 @@ internal sealed class PhysmapChanges(FrameAllocator frames)
     public Errno MapForeign(Domain domain, Gfn gfn, Domain owner, Gfn foreign)
     {
         PhysmapEntry entry = owner.Physmap.Find(foreign);
-        if (entry.Type is not (PhysmapType.Ram or PhysmapType.XenPage) || frames.Find(entry.Frame) is not { } segment)
+        if (entry.Type is not (PhysmapType.Ram or PhysmapType.XenPage) || Frames.Find(entry.Frame) is not { } segment)
         {
             return Errno.EINVAL;
         }
@@ -110,13 +112,41 @@ internal sealed class PhysmapChanges(FrameAllocator frames)
         return error;
     }
 
-    /// <summary>Every foreign mapping of a dying domain ends.</summary>
+    /// <summary>A frame of another domain's is no longer mapped: what waited for that goes on.</summary>
     public void EndForeign(Mfn frame)
     {
-        if (frames.Find(frame) is { } segment)
+        if (Frames.Find(frame) is not { } segment)
         {
-            segment.Domain.Memory.EndForeignMapping(segment);
+            return;
         }
+
+        segment.Domain.Memory.EndForeignMapping(segment);
+        if (segment.Domain.IsDying)
+        {
+            hypervisor.FinishDestroying(segment.Domain);
+        }
+    }
+
+    /// <summary>
+    /// A ring that Dom0's daemons go on using is to lie at this guest frame: its memory moves into a segment that the domain shares with
+    /// Dom0, unless its segment is a page of its own anyway.
+    /// </summary>
+    public Errno MakeRing(Domain domain, Gfn gfn)
+    {
+        PhysmapEntry entry = domain.Physmap.Find(gfn);
+        if (entry.Type != PhysmapType.Ram || domain.Memory.TryConvert(entry.Frame, FrameUse.SharedWithDom0))
+        {
+            return Errno.None;
+        }
+
+        Errno error = domain.Memory.TryAllocate(FrameUse.SharedWithDom0, 0, out Mfn frame);
+        if (error == Errno.None)
+        {
+            error = Replace(domain, gfn, frame, PhysmapType.Ram);
+            domain.TotalPages++;
+        }
+
+        return error;
     }
 
     private Errno Replace(Domain domain, Gfn gfn, Mfn frame, PhysmapType type)

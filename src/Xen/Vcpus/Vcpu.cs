@@ -24,6 +24,7 @@ internal sealed unsafe partial class Vcpu : IRunnable
         Id = id;
         Vmcs = new Vmcs(hypervisor.Board.Processor.Vmx, vmcs.Address);
         Caller = new CallerMemory(hypervisor.Board.MemoryUnit);
+        Call = new HypercallContext(hypervisor, this);
     }
 
     public Domain Domain { get; }
@@ -34,6 +35,12 @@ internal sealed unsafe partial class Vcpu : IRunnable
 
     /// <summary>The vCPU's memory, for hypercalls it makes.</summary>
     public CallerMemory Caller { get; }
+
+    /// <summary>The hypercall that the vCPU makes now; used again for each.</summary>
+    public HypercallContext Call { get; }
+
+    /// <summary>IA32_TSC_ADJUST as the guest sees it.</summary>
+    public ulong TscAdjust { get; set; }
 
     /// <summary>VMLAUNCH has succeeded once: from then on it is VMRESUME.</summary>
     public bool IsLaunched { get; set; }

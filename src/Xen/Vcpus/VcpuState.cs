@@ -92,17 +92,17 @@ internal static unsafe class VcpuState
         cpu.GdtrLimit = (uint)vmcs[VmcsField.GuestGdtrLimit];
         cpu.IdtrBase = vmcs[VmcsField.GuestIdtrBase];
         cpu.IdtrLimit = (uint)vmcs[VmcsField.GuestIdtrLimit];
-        fixed (uint* selectors = &cpu.CsSel, limits = &cpu.CsLimit, rights = &cpu.CsArbytes)
-        fixed (ulong* bases = &cpu.CsBase)
+        uint* selectors = &cpu.CsSel;
+        uint* limits = &cpu.CsLimit;
+        uint* rights = &cpu.CsArbytes;
+        ulong* bases = &cpu.CsBase;
+        for (int i = 0; i < s_segments.Length; i++)
         {
-            for (int i = 0; i < s_segments.Length; i++)
-            {
-                (VmcsField selector, VmcsField limit, VmcsField @base, VmcsField access) = s_segments[i];
-                selectors[i] = (uint)vmcs[selector];
-                limits[i] = (uint)vmcs[limit];
-                bases[i] = vmcs[@base];
-                rights[i] = ToArbytes((uint)vmcs[access]);
-            }
+            (VmcsField selector, VmcsField limit, VmcsField @base, VmcsField access) = s_segments[i];
+            selectors[i] = (uint)vmcs[selector];
+            limits[i] = (uint)vmcs[limit];
+            bases[i] = vmcs[@base];
+            rights[i] = ToArbytes((uint)vmcs[access]);
         }
 
         LoadSaved(in saved, ref cpu);

@@ -63,12 +63,25 @@ public sealed unsafe partial class Processor
             }
 
             RefreshMode();
-            if (Step() == Outcome.VmExit && HostedHypervisor)
+
+            // What is due by time alone limits how far the engine may run.
+            long limit = long.Max(1, long.Min(cpu->Budget, InstructionsToTimer));
+            long held = cpu->Budget - limit;
+            cpu->Budget = limit;
+            _sliceInstructions -= held;
+            Outcome outcome = NeedsStepping ? Step() : RunBlocks();
+            cpu->Budget += held;
+            _sliceInstructions += held;
+            if (outcome == Outcome.VmExit && HostedHypervisor)
             {
                 return StopReason.VmExit;
             }
         }
     }
+
+    /// <summary>Single step, or an interrupt shadow that ends after one instruction.</summary>
+    private bool NeedsStepping =>
+        UseCarefulEngine || (State->RflagsSystem & RflagsBits.TF) != 0 || (State->Interruptibility & InterruptShadow) != 0;
 
     /// <summary>One instruction, or one iteration of a repeated one, and what follows from it.</summary>
     private Outcome Step()

@@ -26,6 +26,7 @@ public sealed unsafe partial class Processor : IDisposable
         State->Self = GCHandle.ToIntPtr(_self);
         State->RflagsSystem = RflagsBits.Fixed1;
         LazyFlags.Write(State, 0);
+        memory.Bus.Observe(this);
         Reset();
         RefreshMode();
     }
@@ -57,6 +58,9 @@ public sealed unsafe partial class Processor : IDisposable
         {
             _self.Free();
             Tlb.Dispose();
+            Memory.Bus.StopObserving(this);
+            _blocks?.Dispose();
+            NativeMemory.AlignedFree(_cutBuffer);
             NativeMemory.AlignedFree(State);
             State = null;
         }

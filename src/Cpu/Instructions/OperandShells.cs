@@ -106,7 +106,7 @@ internal static unsafe class OperandShells
         }
 
         int masked = count & (sizeof(T) == 8 ? 63 : 31);
-        p.WriteBack(in i, 0, in target, masked == 0 ? value : TOp.Apply(p.State, value, masked));
+        p.WriteBack(in i, 0, in target, masked == 0 ? value : TOp.Apply<T, WithFlags>(p.State, value, masked));
         return Outcome.Retired;
     }
 

@@ -40,8 +40,9 @@ internal unsafe interface IUnaryOp
 /// <summary>DEST := DEST shifted or rotated by a count that is masked already and not zero.</summary>
 internal unsafe interface IShiftOp
 {
-    static abstract T Apply<T>(CpuState* cpu, T value, int count)
-        where T : unmanaged, IBinaryInteger<T>;
+    static abstract T Apply<T, TFlags>(CpuState* cpu, T value, int count)
+        where T : unmanaged, IBinaryInteger<T>
+        where TFlags : struct, IFlagsWanted;
 }
 
 /// <summary>Tests one bit and perhaps changes it.</summary>

@@ -12,13 +12,18 @@ namespace Xenolith.Cpu;
 internal readonly unsafe struct Shl : IShiftOp
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)] // the body of a handler
-    public static T Apply<T>(CpuState* cpu, T value, int count)
+    public static T Apply<T, TFlags>(CpuState* cpu, T value, int count)
         where T : unmanaged, IBinaryInteger<T>
+        where TFlags : struct, IFlagsWanted
     {
         ulong wide = ulong.CreateTruncating(value);
         T result = T.CreateTruncating(wide << count);
         bool carry = count <= sizeof(T) * 8 && ((wide >> ((sizeof(T) * 8) - count)) & 1) != 0;
-        LazyFlags.Set(cpu, result, carry, carry != Shifts.Top(result), adjust: true);
+        if (TFlags.Wanted)
+        {
+            LazyFlags.Set(cpu, result, carry, carry != Shifts.Top(result), adjust: true);
+        }
+
         return result;
     }
 }
@@ -27,12 +32,17 @@ internal readonly unsafe struct Shl : IShiftOp
 internal readonly unsafe struct Shr : IShiftOp
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)] // the body of a handler
-    public static T Apply<T>(CpuState* cpu, T value, int count)
+    public static T Apply<T, TFlags>(CpuState* cpu, T value, int count)
         where T : unmanaged, IBinaryInteger<T>
+        where TFlags : struct, IFlagsWanted
     {
         ulong last = ulong.CreateTruncating(value) >> (count - 1);
         T result = T.CreateTruncating(last >> 1);
-        LazyFlags.Set(cpu, result, (last & 1) != 0, Shifts.TopsDiffer(result), adjust: true);
+        if (TFlags.Wanted)
+        {
+            LazyFlags.Set(cpu, result, (last & 1) != 0, Shifts.TopsDiffer(result), adjust: true);
+        }
+
         return result;
     }
 }
@@ -41,13 +51,18 @@ internal readonly unsafe struct Shr : IShiftOp
 internal readonly unsafe struct Sar : IShiftOp
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)] // the body of a handler
-    public static T Apply<T>(CpuState* cpu, T value, int count)
+    public static T Apply<T, TFlags>(CpuState* cpu, T value, int count)
         where T : unmanaged, IBinaryInteger<T>
+        where TFlags : struct, IFlagsWanted
     {
         int spare = 64 - (sizeof(T) * 8);
         long last = (long)(ulong.CreateTruncating(value) << spare) >> spare >> (count - 1);
         T result = T.CreateTruncating((ulong)(last >> 1));
-        LazyFlags.Set(cpu, result, (last & 1) != 0, overflow: false, adjust: true);
+        if (TFlags.Wanted)
+        {
+            LazyFlags.Set(cpu, result, (last & 1) != 0, overflow: false, adjust: true);
+        }
+
         return result;
     }
 }
@@ -56,12 +71,17 @@ internal readonly unsafe struct Sar : IShiftOp
 internal readonly unsafe struct Rol : IShiftOp
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)] // the body of a handler
-    public static T Apply<T>(CpuState* cpu, T value, int count)
+    public static T Apply<T, TFlags>(CpuState* cpu, T value, int count)
         where T : unmanaged, IBinaryInteger<T>
+        where TFlags : struct, IFlagsWanted
     {
         T result = T.RotateLeft(value, count & ((sizeof(T) * 8) - 1));
         bool carry = !T.IsEvenInteger(result);
-        LazyFlags.SetCarryOverflow(cpu, carry, carry != Shifts.Top(result));
+        if (TFlags.Wanted)
+        {
+            LazyFlags.SetCarryOverflow(cpu, carry, carry != Shifts.Top(result));
+        }
+
         return result;
     }
 }
@@ -70,11 +90,16 @@ internal readonly unsafe struct Rol : IShiftOp
 internal readonly unsafe struct Ror : IShiftOp
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)] // the body of a handler
-    public static T Apply<T>(CpuState* cpu, T value, int count)
+    public static T Apply<T, TFlags>(CpuState* cpu, T value, int count)
         where T : unmanaged, IBinaryInteger<T>
+        where TFlags : struct, IFlagsWanted
     {
         T result = T.RotateRight(value, count & ((sizeof(T) * 8) - 1));
-        LazyFlags.SetCarryOverflow(cpu, Shifts.Top(result), Shifts.TopsDiffer(result));
+        if (TFlags.Wanted)
+        {
+            LazyFlags.SetCarryOverflow(cpu, Shifts.Top(result), Shifts.TopsDiffer(result));
+        }
+
         return result;
     }
 }
@@ -82,8 +107,9 @@ internal readonly unsafe struct Ror : IShiftOp
 /// <summary>RCL.</summary>
 internal readonly unsafe struct Rcl : IShiftOp
 {
-    public static T Apply<T>(CpuState* cpu, T value, int count)
+    public static T Apply<T, TFlags>(CpuState* cpu, T value, int count)
         where T : unmanaged, IBinaryInteger<T>
+        where TFlags : struct, IFlagsWanted
     {
         int bits = sizeof(T) * 8;
         int turn = bits < 32 ? count % (bits + 1) : count;
@@ -98,7 +124,11 @@ internal readonly unsafe struct Rcl : IShiftOp
             result = T.CreateTruncating((wide << turn) | (carryIn << (turn - 1)) | back);
         }
 
-        LazyFlags.SetCarryOverflow(cpu, carry != 0, (carry != 0) != Shifts.Top(result));
+        if (TFlags.Wanted)
+        {
+            LazyFlags.SetCarryOverflow(cpu, carry != 0, (carry != 0) != Shifts.Top(result));
+        }
+
         return result;
     }
 }
@@ -106,8 +136,9 @@ internal readonly unsafe struct Rcl : IShiftOp
 /// <summary>RCR.</summary>
 internal readonly unsafe struct Rcr : IShiftOp
 {
-    public static T Apply<T>(CpuState* cpu, T value, int count)
+    public static T Apply<T, TFlags>(CpuState* cpu, T value, int count)
         where T : unmanaged, IBinaryInteger<T>
+        where TFlags : struct, IFlagsWanted
     {
         int bits = sizeof(T) * 8;
         int turn = bits < 32 ? count % (bits + 1) : count;
@@ -123,7 +154,11 @@ internal readonly unsafe struct Rcr : IShiftOp
             result = T.CreateTruncating(forward | (carryIn << (bits - turn)) | back);
         }
 
-        LazyFlags.SetCarryOverflow(cpu, carry != 0, Shifts.TopsDiffer(result));
+        if (TFlags.Wanted)
+        {
+            LazyFlags.SetCarryOverflow(cpu, carry != 0, Shifts.TopsDiffer(result));
+        }
+
         return result;
     }
 }

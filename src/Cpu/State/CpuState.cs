@@ -75,6 +75,12 @@ public unsafe struct CpuState
     /// <summary>Instructions that may still retire in this slice; the engine stops at zero.</summary>
     public long Budget;
 
+    /// <summary>The exit by which the engine was left, when the next block shall be linked to it.</summary>
+    internal Op* LastExit;
+
+    /// <summary>Targets of indirect branches (<see cref="Cpu.JumpCache"/>).</summary>
+    internal void* JumpCache;
+
     /// <summary>Data accesses to memory (the counting rule: TLB hits = accesses - misses).</summary>
     public ulong DataAccesses;
 

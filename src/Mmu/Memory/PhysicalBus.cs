@@ -15,10 +15,14 @@ public interface IMmioDevice
     void Write(ulong offset, int sizeBytes, ulong value);
 }
 
-/// <summary>Who wants to know that decoded code in a page is about to change (the processor's block cache).</summary>
+/// <summary>Who keeps decoded code, or tags that let writes pass by it: a processor.</summary>
 public interface ICodePageObserver
 {
-    void OnCodePageWritten(Mfn frame);
+    /// <summary>A page begins to hold decoded code: its writers must come by <see cref="PhysicalBus.NoteWrite"/> from now on.</summary>
+    void OnCodePageMarked(Mfn frame);
+
+    /// <summary>Bytes of one page that holds decoded code are about to change. True while code decoded from the page is still kept.</summary>
+    bool OnCodePageWritten(Hpa address, ulong sizeBytes);
 }
 
 /// <summary>
@@ -46,6 +50,8 @@ public sealed unsafe class PhysicalBus(HostMemory memory)
 
     public void Observe(ICodePageObserver observer) => _observers.Add(observer);
 
+    public void StopObserving(ICodePageObserver observer) => _observers.Remove(observer);
+
     /// <summary>True when all bytes of [address, address + sizeBytes) are RAM.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)] // twice per walk step: 3 ns a call otherwise
     public bool IsRam(Hpa address, ulong sizeBytes) =>
@@ -66,24 +72,41 @@ public sealed unsafe class PhysicalBus(HostMemory memory)
     /// <summary>True while decoded blocks depend on the page's bytes: its writers must come by <see cref="NoteWrite"/>.</summary>
     public bool HoldsCode(Mfn frame) => frame.Value < (ulong)_codePages.LongLength && _codePages[frame.Value] != 0;
 
-    public void MarkCode(Mfn frame) => _codePages[frame.Value] = 1;
+    /// <summary>Says that code decoded from a page is kept.</summary>
+    public void MarkCode(Mfn frame)
+    {
+        if (_codePages[frame.Value] != 0)
+        {
+            return;
+        }
 
-    /// <summary>Tells the observers that a page with decoded code is about to be written; cheap for other pages.</summary>
+        _codePages[frame.Value] = 1;
+        foreach (ICodePageObserver observer in _observers)
+        {
+            observer.OnCodePageMarked(frame);
+        }
+    }
+
+    /// <summary>Tells the observers that bytes of pages with decoded code are about to be written; cheap for other pages.</summary>
     public void NoteWrite(Hpa address, ulong sizeBytes)
     {
-        ulong last = (address.Value + sizeBytes - 1) >> Pages.Shift;
-        for (ulong frame = address.Value >> Pages.Shift; frame <= last; frame++)
+        ulong end = address.Value + sizeBytes;
+        for (ulong start = address.Value; start < end;)
         {
-            if (!HoldsCode(new Mfn(frame)))
+            ulong next = ulong.Min(end, (start & ~Pages.OffsetMask) + Pages.Size);
+            ulong frame = start >> Pages.Shift;
+            if (HoldsCode(new Mfn(frame)))
             {
-                continue;
+                bool isKept = false;
+                foreach (ICodePageObserver observer in _observers)
+                {
+                    isKept |= observer.OnCodePageWritten(new Hpa(start), next - start);
+                }
+
+                _codePages[frame] = isKept ? (byte)1 : (byte)0;
             }
 
-            _codePages[frame] = 0;
-            foreach (ICodePageObserver observer in _observers)
-            {
-                observer.OnCodePageWritten(new Mfn(frame));
-            }
+            start = next;
         }
     }
 

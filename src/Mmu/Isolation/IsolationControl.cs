@@ -53,12 +53,7 @@ public class IsolationControl
     /// <param name="segmentSizeBytes">Size of one segment, a power of two of at least 4 KiB.</param>
     public IsolationControl(ulong memorySizeBytes, ulong segmentSizeBytes)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(segmentSizeBytes, Pages.Size);
-        if (!ulong.IsPow2(segmentSizeBytes) || segmentSizeBytes > memorySizeBytes)
-        {
-            throw new ArgumentOutOfRangeException(nameof(segmentSizeBytes), "segment size must be a power of two, at least 4 KiB and at most the memory size");
-        }
-
+        CheckSegmentSize(memorySizeBytes, segmentSizeBytes);
         SegmentSizeBytes = segmentSizeBytes;
         SegmentCount = memorySizeBytes / segmentSizeBytes;
     }
@@ -202,6 +197,15 @@ public class IsolationControl
 
     /// <summary>Rises whenever a verdict that was given before may no longer hold: translations filled before are stale (G14).</summary>
     public ulong Generation { get; protected set; }
+
+    /// <exception cref="ArgumentOutOfRangeException">The size is no power of two, too small or too large; the message is for the user.</exception>
+    internal static void CheckSegmentSize(ulong memorySizeBytes, ulong segmentSizeBytes)
+    {
+        if (!ulong.IsPow2(segmentSizeBytes) || segmentSizeBytes < Pages.Size || segmentSizeBytes > memorySizeBytes)
+        {
+            throw new ArgumentOutOfRangeException(nameof(segmentSizeBytes), "segment size must be a power of two, at least 4 KiB and at most the memory size");
+        }
+    }
 
     /// <summary>A fresh identity; false when they have run out.</summary>
     protected bool TryNextIdentity(out Vmid identity)

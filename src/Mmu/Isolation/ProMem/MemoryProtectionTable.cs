@@ -29,6 +29,7 @@ internal sealed unsafe class MemoryProtectionTable
     public MemoryProtectionTable(PhysicalBus bus, ulong segmentSizeBytes)
     {
         ulong memorySize = bus.Memory.SizeBytes;
+        IsolationControl.CheckSegmentSize(memorySize, segmentSizeBytes);
         ulong tableSize = memorySize / segmentSizeBytes * EntrySizeBytes;
         Start = new Hpa(memorySize > tableSize ? (memorySize - tableSize) & ~Pages.OffsetMask : 0);
         if (Start.Value < segmentSizeBytes)

@@ -70,7 +70,7 @@ public readonly unsafe struct ProMem : IIsolationUnit
         ulong offset = access.Address.Value & _segmentMask;
         if (offset < SlotSizeBytes)
         {
-            return Verdict.Deny(segment, Vmid.Unit, lookups);
+            return Verdict.Deny(segment, Vmid.Unit, lookups) with { HoldsForPage = false };
         }
 
         return Verdict.Allow(segment, owner, lookups) with { HoldsForAllKinds = true, HoldsForPage = offset >= Pages.Size };

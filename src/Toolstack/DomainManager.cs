@@ -26,6 +26,7 @@ public sealed class DomainManager
         Hypervisor = hypervisor;
         _dom0 = new Dom0Client(hypervisor.Dom0);
         hypervisor.Dom0.Upcall = OnUpcall;
+        hypervisor.Dom0.Tick = PollAll; // for guests that poll their rings, and where no event may be written
         hypervisor.ConsoleOutput = OnXenConsole;
         Store.Write("/local/domain/0/name", "Domain-0");
         Store.Write("/local/domain/0/domid", "0");

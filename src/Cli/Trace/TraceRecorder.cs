@@ -14,6 +14,9 @@ internal sealed unsafe class TraceRecorder(TraceFilter filter, Action<TraceRecor
 {
     private Hypervisor? _hypervisor;
 
+    /// <summary>While false, records pass by unseen.</summary>
+    public bool IsEnabled { get; set; } = true;
+
     /// <summary>Records kept so far.</summary>
     public ulong Kept { get; private set; }
 
@@ -25,7 +28,7 @@ internal sealed unsafe class TraceRecorder(TraceFilter filter, Action<TraceRecor
     public void OnTranslation(TranslationRecord record)
     {
         Seen++;
-        if (!filter.MayKeep(record))
+        if (!IsEnabled || !filter.MayKeep(record))
         {
             return;
         }

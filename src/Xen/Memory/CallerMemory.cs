@@ -69,6 +69,17 @@ internal sealed unsafe class CallerMemory(MemoryUnit memory)
         where T : unmanaged
         => TryWrite(linear, MemoryMarshal.AsBytes(new ReadOnlySpan<T>(in value)));
 
+    /// <summary>One translation for its own sake, of a linear address in a right of choice.</summary>
+    public TranslationStatus Translate(Gva address, AccessKind kind, AccessMode mode)
+    {
+        if ((Context.Cr0 & Cr0Paging) == 0)
+        {
+            return memory.TranslateGuestPhysical(ref Context, new Gpa(address.Value), kind, isPagingStructure: false, out _);
+        }
+
+        return IsCanonical(address.Value, Context.Cr4) ? memory.Translate(ref Context, address, kind, mode, out _) : TranslationStatus.PageFault;
+    }
+
     private static int ChunkLength(ulong linear, int length) =>
         (int)Math.Min((ulong)length, Pages.Size - (linear & Pages.OffsetMask));
 

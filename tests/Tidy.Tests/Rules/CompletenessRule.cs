@@ -12,7 +12,7 @@ internal sealed record NameList(string EnumFile, string EnumName, string UserFol
 
 /// <summary>
 /// Every name of the lists below is used by the code that must answer to it, or stands in docs/UNIMPLEMENTED.md; never both, so that
-/// the document neither hides nor invents a gap.
+/// the document neither hides nor invents a gap. (<see cref="RefusalTests"/> goes on with the sub-operations of hypercalls.)
 /// </summary>
 internal static partial class CompletenessRule
 {
@@ -21,11 +21,7 @@ internal static partial class CompletenessRule
     public static readonly NameList[] Lists =
     [
         new("src/Cpu/Vmx/ExitReason.cs", "ExitReason", "src/Cpu/", "src/Cpu/Vmx/ExitReason.cs", "VM exits"),
-        new("src/Xen/Abi/Numbers.cs", "HypercallNumber", "src/Xen/", "src/Xen/Abi/", "Hypercalls"),
-        new("src/Xen/Abi/Memory.cs", "XenMem", "src/Xen/", "src/Xen/Abi/", "memory_op"),
-        new("src/Xen/Abi/EventChannel.cs", "EvtchnOp", "src/Xen/", "src/Xen/Abi/", "event_channel_op"),
-        new("src/Xen/Abi/Hvm.cs", "HvmOp", "src/Xen/", "src/Xen/Abi/", "hvm_op"),
-        new("src/Xen/Abi/Domctl.cs", "DomctlCommand", "src/Xen/", "src/Xen/Abi/", "domctl"),
+        new("src/Xen/Abi/Numbers.cs", "HypercallNumber", "src/Xen/", "src/Xen/Abi/", "Hypercall numbers"),
     ];
 
     public static IEnumerable<Finding> Check(SourceTree tree, NameList list)
@@ -49,8 +45,8 @@ internal static partial class CompletenessRule
         {
             if (used.Contains(name) == listed.Contains(name))
             {
-                string what = used.Contains(name) ? $"is listed under \"{list.Heading}\", but the code uses it" : $"is neither used nor listed under \"{list.Heading}\"";
-                yield return new Finding(Document, 0, $"{list.EnumName}.{name} {what}");
+                string what = used.Contains(name) ? "is listed, but the code uses it" : "is neither used nor listed";
+                yield return new Finding(Document, 0, $"\"{list.Heading}\": {list.EnumName}.{name} {what}");
             }
         }
 

@@ -28,7 +28,7 @@ public sealed unsafe partial class Processor
         _stopRequested = false;
         _sliceInstructions = instructions;
         cpu->Budget = instructions;
-        Tlb.OnContextChange(); // others may have run since: shootdowns of the isolation unit are noticed here
+        Tlb.Refresh(ref cpu->Paging); // others may have run since: another context, or a shootdown by the isolation unit
         StopReason reason = RunSlice();
         cpu->Retired += (ulong)(_sliceInstructions - cpu->Budget);
         _sliceInstructions = 0;

@@ -74,7 +74,13 @@ public sealed unsafe partial class Processor
     /// <summary>Control registers, segments and identity have been replaced as a whole: nothing derived from them holds any more.</summary>
     internal void OnContextReplaced()
     {
-        OnPagingChanged();
+        // Under a hosted hypervisor no instruction runs before the next Run, which refreshes the TLB: a guest that is left and entered
+        // again at once then finds its fast tables as they were.
+        if (!HostedHypervisor)
+        {
+            Tlb.Refresh(ref State->Paging);
+        }
+
         RefreshMode();
     }
 }

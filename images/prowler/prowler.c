@@ -157,9 +157,10 @@ static void try_foreign_map(domid_t domain)
     struct xen_add_to_physmap add = {.domain = domain, .space = XENMAPSPACE_shared_info, .gfn = here};
     tell("change its memory map", domain, hypercall(HYPERVISOR_memory_op, XENMEM_add_to_physmap, (u64)&add, 0, 0));
 
+    // This call tells how many frames it took; a domain that may not be asked about has none.
     struct xen_memory_reservation reservation = {.extents = &foreign_frame, .extent_count = 1, .domain = domain};
-    tell("take its frame away", domain,
-        hypercall(HYPERVISOR_memory_op, XENMEM_decrease_reservation, (u64)&reservation, 0, 0));
+    result = hypercall(HYPERVISOR_memory_op, XENMEM_decrease_reservation, (u64)&reservation, 0, 0);
+    print("prowler:   take its frame away, domain %u: %ld taken%s\n", domain, result, result > 0 ? " ALLOWED" : "");
 }
 
 static void try_grants(domid_t domain)

@@ -58,13 +58,17 @@ public sealed unsafe class EmulatedRunner : IDisposable
         _processor = new Processor(unit, new EmptyBoard());
     }
 
-    /// <summary>The processor that runs the cases.</summary>
-    public Processor Processor => _processor;
-
     public void Dispose()
     {
         _processor.Dispose();
         _memory.Dispose();
+    }
+
+    /// <summary>Whether the processor has the case's instruction at all.</summary>
+    public bool Has(in SiliconRequest request)
+    {
+        Iced.Intel.Decoder decoder = Iced.Intel.Decoder.Create((int)request.Bits, request.CodeBytes.ToArray(), request.State.Rip);
+        return ColdTable.Instance.Has(decoder.Decode().Code);
     }
 
     public SiliconReply Run(in SiliconRequest request)

@@ -49,6 +49,22 @@ public unsafe struct MachineState
         set => Write(24, 4, value);
     }
 
+    public readonly ulong General(int register)
+    {
+        fixed (ulong* p = Gpr)
+        {
+            return p[register];
+        }
+    }
+
+    public void SetGeneral(int register, ulong value)
+    {
+        fixed (ulong* p = Gpr)
+        {
+            p[register] = value;
+        }
+    }
+
     public readonly ulong Xmm(int register, int half) => Read(XmmOffset + (16 * register) + (8 * half), 8);
 
     public void SetXmm(int register, int half, ulong value) => Write(XmmOffset + (16 * register) + (8 * half), 8, value);

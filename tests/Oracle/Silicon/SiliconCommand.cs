@@ -187,7 +187,7 @@ public static class SiliconCommand
                     for (int i = 0; i < options.Cases && generator.TryNext(out SiliconRequest request, out Instruction instruction); i++)
                     {
                         SiliconReply reply = native.Run(in request);
-                        if (CaseGroups.IsArtefact(code, reply.Vector))
+                        if (CaseGroups.IsArtefact(code, reply.Vector) || reply.Vector == SiliconReply.TimedOut)
                         {
                             continue;
                         }

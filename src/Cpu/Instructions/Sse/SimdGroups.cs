@@ -12,5 +12,7 @@ internal static class SimdGroups
         SseControl.Register(table);
         SseArithmetic.Register(table);
         SseCompare.Register(table);
+        SseConvert.Register(table);
+        SseApproximate.Register(table);
     }
 }

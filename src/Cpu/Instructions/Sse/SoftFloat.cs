@@ -280,6 +280,51 @@ internal static class SoftFloat
         return sum;
     }
 
+    /// <summary>The magnitude of a finite number below 2^64, rounded to an integer.</summary>
+    public static ulong RoundMagnitude(in Unpacked value, RoundingMode mode, out bool inexact)
+    {
+        UInt128 scaled = Scaled(in value);
+        UInt128 rounded = RoundAt(scaled, 64, value.Sign, mode, out inexact, out _);
+        return (ulong)(rounded >> 64);
+    }
+
+    /// <summary>A signed integer of <paramref name="bits"/> bits; #I and the integer indefinite for what does not fit.</summary>
+    public static long ToInteger(in Unpacked value, int bits, RoundingMode mode, ref FloatEnvironment environment)
+    {
+        long indefinite = long.MinValue >> (64 - bits);
+        if (value.Class == FloatClass.Zero)
+        {
+            return 0;
+        }
+
+        if (value.Class != FloatClass.Finite || value.Exponent > 63)
+        {
+            environment.Raised |= MxcsrBits.IE;
+            return indefinite;
+        }
+
+        UInt128 scaled = Scaled(in value);
+        UInt128 rounded = RoundAt(scaled, 64, value.Sign, mode, out bool inexact, out bool carried);
+        ulong magnitude = (ulong)(rounded >> 64);
+        ulong limit = (1UL << (bits - 1)) - (value.Sign ? 0UL : 1UL);
+        if (carried || magnitude > limit)
+        {
+            environment.Raised |= MxcsrBits.IE;
+            return indefinite;
+        }
+
+        environment.Raised |= inexact ? MxcsrBits.PE : 0;
+        environment.RoundedUp = rounded > scaled;
+        return value.Sign ? (long)(0UL - magnitude) : (long)magnitude;
+    }
+
+    /// <summary>The magnitude with 64 fraction bits and a sticky lowest bit; the number is below 2^64.</summary>
+    private static UInt128 Scaled(in Unpacked value)
+    {
+        int shift = value.Exponent + 1;
+        return shift >= 0 ? (UInt128)value.Significand << shift : ShiftRightSticky(value.Significand, -shift);
+    }
+
     /// <summary>Shifts right; what falls out leaves a one in the lowest bit.</summary>
     public static UInt128 ShiftRightSticky(UInt128 value, int count)
     {

@@ -81,6 +81,8 @@ internal static class Program
         "An x86-64 machine with Xen inside, built to test memory isolation.\n\n" + ExitCode.Help)
     {
         RunCommand.Create(terminal),
+        TranslateCommand.Create(terminal),
+        DemoCommand.Create(terminal),
     };
 
     private static string CommandOf(ParseResult parsed) => parsed.CommandResult.Command is RootCommand ? "" : parsed.CommandResult.Command.Name + " ";

@@ -88,7 +88,11 @@ internal unsafe class TestMachine : IDisposable
     public T Read<T>(ulong address)
         where T : unmanaged => *(T*)(_memory.Base + address);
 
-    public void WriteBytes(ulong address, ReadOnlySpan<byte> bytes) => bytes.CopyTo(new Span<byte>(_memory.Base + address, bytes.Length));
+    public void WriteBytes(ulong address, ReadOnlySpan<byte> bytes)
+    {
+        Bus.NoteWrite(new Hpa(address), (ulong)bytes.Length);
+        bytes.CopyTo(new Span<byte>(_memory.Base + address, bytes.Length));
+    }
 
     /// <summary>Assembles a program at an address; gives the address behind it.</summary>
     public ulong Program(ulong address, int bits, Action<Assembler> write, ulong? rip = null)
@@ -195,6 +199,7 @@ internal unsafe class TestMachine : IDisposable
     {
         State->Rip = CodeStart;
         State->Gpr[4] = StackTop;
+        State->Activity = ActivityState.Active;
         Processor.OnContextReplaced();
     }
 }

@@ -30,6 +30,7 @@ internal readonly unsafe struct CounterSnapshot
         sum.Walks += now.Walks - _translation.Walks;
         sum.GuestReferences += now.GuestReferences - _translation.GuestReferences;
         sum.EptReferences += now.EptReferences - _translation.EptReferences;
+        sum.Updates += now.Updates - _translation.Updates;
         sum.Judged += now.Judged - _translation.Judged;
         sum.Lookups += now.Lookups - _translation.Lookups;
         sum.Denied += now.Denied - _translation.Denied;

@@ -46,7 +46,6 @@ public sealed unsafe partial class TranslationUnit<TUnit, TProbe>
         int usedCount = 0;
         int level = Eptp.Levels(context.Eptp);
         ulong table = Eptp.TableAddress(context.Eptp);
-        bool accessedDirty = (context.Eptp & Eptp.AccessedDirty) != 0;
         rights = PageRights.EptAll;
         shift = EptEntry.Shift(level + 1);
         hpa = default;
@@ -60,18 +59,9 @@ public sealed unsafe partial class TranslationUnit<TUnit, TProbe>
         {
             shift = EptEntry.Shift(level);
             Hpa entryHpa = new(table + (((gpa.Value >> shift) & 0x1FF) << 3));
-            PhysicalAccess access = new(entryHpa, AccessKind.Read, AccessOrigin.EptPaging, context.HypervisorName) { GuestAddress = gpa };
-            Counters.EptReferences++;
-            Verdict verdict = JudgeCounted(in access);
-            ulong entry = verdict.IsAllowed ? ReadEntry(entryHpa, 3) : 0;
-            if (TProbe.IsRecording)
+            if (!TryReadEptEntry(ref context, ref walk, gpa, entryHpa, level, out ulong entry, ref translation))
             {
-                RecordStep(WalkStage.Ept, level, in access, in verdict, entry, isUpdate: false);
-            }
-
-            if (!verdict.IsAllowed)
-            {
-                return Denied(ref context, ref walk, in access, in verdict, ref translation);
+                return TranslationStatus.IsolationViolation;
             }
 
             // Not present when it grants nothing: the privileges of all levels together are then none.
@@ -107,9 +97,30 @@ public sealed unsafe partial class TranslationUnit<TUnit, TProbe>
             return EptViolation(ref walk, gpa, asked, rights, ref translation);
         }
 
-        return accessedDirty
-            ? SetEptAccessedAndDirty(ref context, ref walk, gpa, kind, ref used, usedCount, ref rights, ref translation)
-            : NoDirtyBit(ref rights);
+        return (context.Eptp & Eptp.AccessedDirty) == 0
+            ? NoDirtyBit(ref rights)
+            : SetEptAccessedAndDirty(ref context, ref walk, gpa, kind, ref used, usedCount, ref rights, ref translation);
+    }
+
+    /// <summary>One EPT reference, judged in the hypervisor's name (docs/asmi.md, G2). False, with the denial noted, when it is refused.</summary>
+    private bool TryReadEptEntry(
+        ref PagingContext context, ref Walk walk, Gpa gpa, Hpa entryHpa, int level, out ulong entry, ref Translation translation)
+    {
+        PhysicalAccess access = new(entryHpa, AccessKind.Read, AccessOrigin.EptPaging, context.HypervisorName) { GuestAddress = gpa };
+        Counters.EptReferences++;
+        Verdict verdict = JudgeCounted(in access);
+        entry = verdict.IsAllowed ? ReadEntry(entryHpa, 3) : 0;
+        if (TProbe.IsRecording)
+        {
+            RecordStep(WalkStage.Ept, level, in access, in verdict, entry, isUpdate: false);
+        }
+
+        if (!verdict.IsAllowed)
+        {
+            _ = Denied(ref context, ref walk, in access, in verdict, ref translation);
+        }
+
+        return verdict.IsAllowed;
     }
 
     private static TranslationStatus NoDirtyBit(ref PageRights rights)

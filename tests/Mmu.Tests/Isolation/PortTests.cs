@@ -74,6 +74,14 @@ public class PortTests
     {
         public int Count { get; private set; }
 
-        public void OnCodePageWritten(Mfn frame) => Count++;
+        public void OnCodePageMarked(Mfn frame)
+        {
+        }
+
+        public bool OnCodePageWritten(Hpa address, ulong sizeBytes)
+        {
+            Count++;
+            return false;
+        }
     }
 }

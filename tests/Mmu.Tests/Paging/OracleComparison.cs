@@ -127,7 +127,8 @@ internal sealed unsafe class OracleComparison(TestMachine machine, byte[] denied
                 || actual.DeniedHpa.Value != expected.DeniedAddress
                 || (int)actual.DeniedKind != (int)expected.DeniedAccess
                 || (uint)actual.ErrorCode != expected.ErrorCode =>
-                $"denial 0x{actual.ExitQualification:x} at {actual.DeniedHpa}, GPA {actual.FaultGpa}, code {actual.ErrorCode}, instead of 0x{expected.Qualification:x} at 0x{expected.DeniedAddress:x}, 0x{expected.FaultGuestPhysical:x}, 0x{expected.ErrorCode:x}",
+                $"denial 0x{actual.ExitQualification:x} at {actual.DeniedHpa}, GPA {actual.FaultGpa}, code {actual.ErrorCode}, instead of "
+                + $"0x{expected.Qualification:x} at 0x{expected.DeniedAddress:x}, 0x{expected.FaultGuestPhysical:x}, 0x{expected.ErrorCode:x}",
             _ => null,
         };
     }

@@ -362,7 +362,7 @@ public sealed unsafe class PagingOracle(byte* memory, ulong memorySize)
     {
         for (int i = 0; i < _entries.Count && !_done; i++)
         {
-            var entry = _entries[i];
+            (ulong Guest, ulong Host, int Width, ulong Value, bool EptWritable, ulong EptBits) entry = _entries[i];
             ulong wanted = entry.Value | (1UL << 5);
             if (i == _entries.Count - 1 && _in.Access == OracleAccess.Write)
             {

@@ -126,7 +126,9 @@ public sealed class DomainManager
         DomainNodes.Remove(Store, domain.Facts);
     }
 
-    /// <summary>Looks after every domain once: rings that moved without an event, domains that ended. True when something was done.</summary>
+    /// <summary>
+    /// Looks after every domain once: rings that moved without an event, domains that ended. True when something was done.
+    /// </summary>
     public bool PollAll()
     {
         bool moved = false;

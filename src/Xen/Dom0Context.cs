@@ -47,7 +47,9 @@ public sealed class Dom0Context
     /// <summary>True while an event waits for Dom0.</summary>
     internal bool HasPendingEvent => Domain.SharedInfo.IsUpcallPending(Vcpu);
 
-    /// <summary>Reads Dom0's memory. False when a page is not mapped or the isolation unit refuses it; pages before it may have been read.</summary>
+    /// <summary>
+    /// Reads Dom0's memory. False when a page is not mapped or the isolation unit refuses it; pages before it may have been read.
+    /// </summary>
     public bool TryRead(Gpa address, Span<byte> destination) => Vcpu.Caller.TryRead(address.Value, destination);
 
     /// <summary>Writes Dom0's memory. False when a page is not mapped or is refused; pages before it may have been written.</summary>

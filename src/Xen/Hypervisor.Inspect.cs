@@ -3,11 +3,13 @@ using Xenolith.Mmu;
 
 namespace Xenolith.Xen;
 
-/// <content>Looking at a guest from outside, for tools that explain: a probe on the wires, not a way in. Nothing is read but paging structures.</content>
+/// <content>Looking at a guest from outside, for tools that explain: a probe on the wires, not a way in. Nothing is read but paging
+/// structures.</content>
 public sealed unsafe partial class Hypervisor
 {
     /// <summary>
-    /// Translates an address as the vCPU would at this moment, in its name and through its tables; a probe of the board sees every step. As in any walk,
+    /// Translates an address as the vCPU would at this moment, in its name and through its tables; a probe of the board sees every
+    /// step. As in any walk,
     /// accessed and dirty bits are set.
     /// </summary>
     /// <returns>What came of it; a page fault for an address that is not canonical or a domain that has no vCPU.</returns>

@@ -52,7 +52,8 @@ public sealed partial class Hypervisor
     private ushort _lastVpid;
 
     /// <summary>Boots Xen: it declares its memory, enters VMX operation, and starts Dom0.</summary>
-    /// <exception cref="ArgumentException">The board's memory is too small for Xen, or for this segment size; the message is for the user.</exception>
+    /// <exception cref="ArgumentException">The board's memory is too small for Xen, or for this segment size; the message is for the
+    /// user.</exception>
     public Hypervisor(Board board, HypervisorOptions options)
     {
         Board = board;
@@ -145,7 +146,9 @@ public sealed partial class Hypervisor
         }
     }
 
-    /// <summary>hvm_latch_shinfo_size: a guest's shared_info has words of the width that the guest runs in when it sets up its calls.</summary>
+    /// <summary>
+    /// hvm_latch_shinfo_size: a guest's shared_info has words of the width that the guest runs in when it sets up its calls.
+    /// </summary>
     internal void LatchSharedInfoWidth(HypercallContext call)
     {
         if (call.Vcpu != Dom0.Vcpu)

@@ -46,10 +46,12 @@ public sealed class RuleTests
         Assert.Equal(breaches, SizeRule.FileLines(new SourceTree(("src/A.cs", Repeat("// x\n", lines)))).Count());
 
     [Theory]
-    [InlineData(SizeRule.MaxColumns, 0)]
-    [InlineData(SizeRule.MaxColumns + 1, 1)]
-    public void LineWidthIsJudged(int columns, int breaches) =>
-        Assert.Equal(breaches, SizeRule.Columns(new SourceTree(("src/A.cs", "//\n" + Repeat("/", columns)))).Count());
+    [InlineData("/", SizeRule.MaxProseColumns, 0)]
+    [InlineData("/", SizeRule.MaxProseColumns + 1, 1)]
+    [InlineData("x", SizeRule.MaxCodeColumns, 0)]
+    [InlineData("x", SizeRule.MaxCodeColumns + 1, 1)]
+    public void LineWidthIsJudged(string character, int columns, int breaches) =>
+        Assert.Equal(breaches, SizeRule.Columns(new SourceTree(("src/A.cs", "//\n" + Repeat(character, columns)))).Count());
 
     [Theory]
     [InlineData("class C\n{\n    void M<T>()\n        where T : struct\n    {\n", 65, 0)] // 4 lines of its own: 70 with the closing brace

@@ -10,7 +10,8 @@ using Xenolith.Toolstack;
 namespace Xenolith.Cli.Commands;
 
 /// <summary>
-/// <c>xenolith translate</c>: explains how one address is translated, as a tree: of a guest that is run and then stopped, or of one record of a trace.
+/// <c>xenolith translate</c>: explains how one address is translated, as a tree: of a guest that is run and then stopped, or of one
+/// record of a trace.
 /// </summary>
 internal sealed class TranslateCommand
 {

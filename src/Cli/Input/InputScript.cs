@@ -8,7 +8,8 @@ using Xenolith.Toolstack;
 namespace Xenolith.Cli.Input;
 
 /// <summary>
-/// What <c>--input</c> types: text with the escapes \n (Enter), \r, \t, \e, \\ and \xHH, or @FILE for a file's bytes as they are. <c>\p{TEXT}</c> waits
+/// What <c>--input</c> types: text with the escapes \n (Enter), \r, \t, \e, \\ and \xHH, or @FILE for a file's bytes as they are.
+/// <c>\p{TEXT}</c> waits
 /// until the guest has printed TEXT since the last wait. Enter is sent as a carriage return, as a keyboard does.
 /// </summary>
 internal sealed class InputScript

@@ -7,7 +7,8 @@ using System.Threading;
 namespace Xenolith.Cli.Input;
 
 /// <summary>
-/// The process's own input: keys as a serial terminal sends them when a person types (nothing is echoed, the guest does that), bytes as they are when
+/// The process's own input: keys as a serial terminal sends them when a person types (nothing is echoed, the guest does that), bytes as
+/// they are when
 /// it is a pipe or a file. Ctrl-] ends the run.
 /// </summary>
 internal sealed class ProcessKeyboard : IKeyboard, IDisposable

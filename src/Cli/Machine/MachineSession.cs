@@ -14,7 +14,9 @@ namespace Xenolith.Cli.Machine;
 /// <summary>One machine with its Xen and Dom0's tools, from power on to the last guest's end.</summary>
 internal sealed class MachineSession : IDisposable
 {
-    /// <summary>How often input, progress and interruptions are looked after, in instructions. Always the same, so that runs repeat.</summary>
+    /// <summary>
+    /// How often input, progress and interruptions are looked after, in instructions. Always the same, so that runs repeat.
+    /// </summary>
     private const ulong LookAroundInstructions = 2_000_000;
 
     private readonly MachineOptions _options;

@@ -8,7 +8,8 @@ using Xenolith.Toolstack;
 namespace Xenolith.Cli.Output;
 
 /// <summary>
-/// Prints the guests' consoles: bytes as they are when there is one guest, whole lines with "name| " before them when there are several. Keeps each
+/// Prints the guests' consoles: bytes as they are when there is one guest, whole lines with "name| " before them when there are
+/// several. Keeps each
 /// guest's text, for summaries.
 /// </summary>
 internal sealed class ConsolePrinter(Stream? output, bool withNames)

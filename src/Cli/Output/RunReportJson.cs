@@ -10,7 +10,8 @@ using Xenolith.Xen;
 namespace Xenolith.Cli.Output;
 
 /// <summary>
-/// A run as JSON: the same run gives the same bytes. Keys keep their order; counts are numbers, addresses hexadecimal strings; nothing of the host
+/// A run as JSON: the same run gives the same bytes. Keys keep their order; counts are numbers, addresses hexadecimal strings; nothing
+/// of the host
 /// (paths beyond those given, times) is in it.
 /// </summary>
 internal static class RunReportJson

@@ -33,7 +33,8 @@ internal sealed record TraceStep
 }
 
 /// <summary>
-/// A translation record that is kept: a copy of the machine's <see cref="TranslationRecord"/> with the domain and the instruction it belongs to, or
+/// A translation record that is kept: a copy of the machine's <see cref="TranslationRecord"/> with the domain and the instruction it
+/// belongs to, or
 /// one read back from a trace. docs/translation-record.md describes each field.
 /// </summary>
 internal sealed record TraceRecord

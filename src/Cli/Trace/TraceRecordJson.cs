@@ -8,7 +8,8 @@ using Xenolith.Mmu;
 namespace Xenolith.Cli.Trace;
 
 /// <summary>
-/// A record as one JSON object: docs/translation-record.md. Addresses and entries are hexadecimal strings, since JSON numbers lose bits beyond 53; counts
+/// A record as one JSON object: docs/translation-record.md. Addresses and entries are hexadecimal strings, since JSON numbers lose bits
+/// beyond 53; counts
 /// are numbers. Fields that mean nothing in a record are left out.
 /// </summary>
 internal static class TraceRecordJson

@@ -7,7 +7,8 @@ using Xenolith.Xen;
 namespace Xenolith.Cli.Trace;
 
 /// <summary>
-/// Takes the machine's translation records, adds the domain and the instruction, and hands copies on. It stands between the board, which is built first,
+/// Takes the machine's translation records, adds the domain and the instruction, and hands copies on. It stands between the board,
+/// which is built first,
 /// and the hypervisor, which knows whose record it is.
 /// </summary>
 internal sealed unsafe class TraceRecorder(TraceFilter filter, Action<TraceRecord> keep) : ITranslationSink

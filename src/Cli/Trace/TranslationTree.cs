@@ -8,7 +8,8 @@ using Xenolith.Mmu;
 namespace Xenolith.Cli.Trace;
 
 /// <summary>
-/// One translation as a tree for people: each reference of the guest's walk with the EPT references that it needed, the entry's bits by name, in whose
+/// One translation as a tree for people: each reference of the guest's walk with the EPT references that it needed, the entry's bits by
+/// name, in whose
 /// name it was judged, whose segment it met, and the verdict.
 /// </summary>
 internal sealed class TranslationTree
@@ -127,7 +128,8 @@ internal sealed class TranslationTree
 
     private string PageSize() => _record.PageShift switch { 12 => "4 KiB", 21 => "2 MiB", 22 => "4 MiB", 30 => "1 GiB", _ => $"2^{_record.PageShift} bytes" };
 
-    private static string PageFaultText(PageFaultCode code) => code == PageFaultCode.None ? "read, not present" : code.ToString().Replace(",", "", System.StringComparison.Ordinal);
+    private static string PageFaultText(PageFaultCode code) =>
+        code == PageFaultCode.None ? "read, not present" : code.ToString().Replace(",", "", System.StringComparison.Ordinal);
 
     private string Symbolic(ulong address)
     {

@@ -87,7 +87,9 @@ public sealed unsafe partial class Processor : ICodePageObserver
         return _blocks;
     }
 
-    /// <summary>The block at CS:RIP, decoded now if need be. Null when the fetch faulted, or one instruction was executed without a block.</summary>
+    /// <summary>
+    /// The block at CS:RIP, decoded now if need be. Null when the fetch faulted, or one instruction was executed without a block.
+    /// </summary>
     private Block* LookUp(BlockCache blocks, out Outcome failure)
     {
         CpuState* cpu = State;

@@ -15,7 +15,9 @@ public sealed unsafe partial class Processor
     private readonly FetchReader _fetch = new();
     private readonly Decoder?[] _decoders = new Decoder?[3];
 
-    /// <summary>Decodes the instruction at CS:RIP. False with the fault raised: #PF and VM exits of the fetch, #GP(0) beyond CS or 15 bytes.</summary>
+    /// <summary>
+    /// Decodes the instruction at CS:RIP. False with the fault raised: #PF and VM exits of the fetch, #GP(0) beyond CS or 15 bytes.
+    /// </summary>
     internal bool TryDecodeAt(ulong rip, out Instruction instruction)
     {
         CpuState* cpu = State;

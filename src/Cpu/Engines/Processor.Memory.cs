@@ -176,7 +176,9 @@ public sealed unsafe partial class Processor
         return done || FailTranslation(status, in translation);
     }
 
-    /// <summary>Host pointer of a byte of memory at the current privilege; null when a device is there. False with the fault raised.</summary>
+    /// <summary>
+    /// Host pointer of a byte of memory at the current privilege; null when a device is there. False with the fault raised.
+    /// </summary>
     internal bool TryRamPointer(ulong linear, AccessKind kind, out byte* pointer)
     {
         pointer = null;

@@ -54,7 +54,9 @@ public sealed unsafe partial class Processor
         }
     }
 
-    /// <summary>The offset within the segment that a memory operand addresses, cut to the address size (SDM 1 "Specifying an Offset").</summary>
+    /// <summary>
+    /// The offset within the segment that a memory operand addresses, cut to the address size (SDM 1 "Specifying an Offset").
+    /// </summary>
     public ulong EffectiveAddress(in Instruction i)
     {
         if (i.IsIPRelativeMemoryOperand)

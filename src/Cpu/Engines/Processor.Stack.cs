@@ -28,7 +28,9 @@ public sealed unsafe partial class Processor
         }
     }
 
-    /// <summary>Pushes onto the stack at <paramref name="pointer"/>, which the caller commits to <see cref="StackPointer"/> at the end.</summary>
+    /// <summary>
+    /// Pushes onto the stack at <paramref name="pointer"/>, which the caller commits to <see cref="StackPointer"/> at the end.
+    /// </summary>
     /// <param name="sizeBytes">2, 4 or 8.</param>
     public bool TryPushAt(ref ulong pointer, int sizeBytes, ulong value)
     {

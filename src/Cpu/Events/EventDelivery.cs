@@ -2,7 +2,8 @@ using Xenolith.Mmu;
 
 namespace Xenolith.Cpu;
 
-/// <content>From an event to its handler, or to a VM exit, a double fault, a shutdown (SDM 3A "Interrupt and Exception Handling").</content>
+/// <content>From an event to its handler, or to a VM exit, a double fault, a shutdown (SDM 3A "Interrupt and Exception
+/// Handling").</content>
 public sealed unsafe partial class Processor
 {
     /// <summary>The event that is being delivered; a VM exit meanwhile reports it as IDT-vectoring information.</summary>

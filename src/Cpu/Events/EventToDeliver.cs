@@ -29,7 +29,10 @@ internal struct EventToDeliver
     /// <summary>EXT in error codes: the event did not come from INT n, INT3 or INTO (SDM 3A "Error Code").</summary>
     public readonly uint Ext => Type is EventType.SoftwareInterrupt or EventType.SoftwareException ? 0u : 1u;
 
-    /// <summary>The gate's DPL guards INT n, INT3 and INTO, but not INT1 and hardware (SDM 3A "Protection of Exception- and Interrupt-Handler Procedures").</summary>
+    /// <summary>
+    /// The gate's DPL guards INT n, INT3 and INTO, but not INT1 and hardware (SDM 3A "Protection of Exception- and Interrupt-Handler
+    /// Procedures").
+    /// </summary>
     public readonly bool ChecksGateDpl => Ext == 0;
 
     public static EventToDeliver Exception(in Fault fault) => new()

@@ -9,7 +9,9 @@ public sealed unsafe partial class Processor
 {
     private const uint IdtBit = 2;
 
-    /// <summary>Real-address mode (SDM 3B "Interrupt and Exception Handling" of the 8086): far pointers of 4 bytes, no error codes.</summary>
+    /// <summary>
+    /// Real-address mode (SDM 3B "Interrupt and Exception Handling" of the 8086): far pointers of 4 bytes, no error codes.
+    /// </summary>
     private bool TryDeliverReal(in EventToDeliver current, ulong returnRip)
     {
         uint offset = current.Vector * 4u;
@@ -61,29 +63,7 @@ public sealed unsafe partial class Processor
         }
 
         Span<ulong> frame = stackalloc ulong[10];
-        int count = 0;
-        if (fromVirtual8086)
-        {
-            frame[count++] = Segment(SegmentIndex.GS).Selector;
-            frame[count++] = Segment(SegmentIndex.FS).Selector;
-            frame[count++] = Segment(SegmentIndex.DS).Selector;
-            frame[count++] = Segment(SegmentIndex.ES).Selector;
-        }
-
-        if (changesStack)
-        {
-            frame[count++] = Segment(SegmentIndex.SS).Selector;
-            frame[count++] = State->Gpr[RspIndex];
-        }
-
-        frame[count++] = PushedFlags(in current);
-        frame[count++] = Segment(SegmentIndex.CS).Selector;
-        frame[count++] = returnRip;
-        if (current.HasErrorCode)
-        {
-            frame[count++] = current.ErrorCode;
-        }
-
+        int count = FillFrame(frame, in current, returnRip, fromVirtual8086, changesStack);
         ulong target = is32 ? gate.GateOffset & uint.MaxValue : gate.Low & 0xFFFF;
         if (target > code.Limit)
         {
@@ -112,7 +92,38 @@ public sealed unsafe partial class Processor
         return true;
     }
 
-    /// <summary>IA-32e mode (SDM 3A "Exception and Interrupt Handling in 64-bit Mode"): 16-byte gates, aligned stack, five words always.</summary>
+    /// <summary>What is pushed outside IA-32e mode, in the order of pushing; returns how much.</summary>
+    private int FillFrame(Span<ulong> frame, in EventToDeliver current, ulong returnRip, bool fromVirtual8086, bool changesStack)
+    {
+        int count = 0;
+        if (fromVirtual8086)
+        {
+            frame[count++] = Segment(SegmentIndex.GS).Selector;
+            frame[count++] = Segment(SegmentIndex.FS).Selector;
+            frame[count++] = Segment(SegmentIndex.DS).Selector;
+            frame[count++] = Segment(SegmentIndex.ES).Selector;
+        }
+
+        if (changesStack)
+        {
+            frame[count++] = Segment(SegmentIndex.SS).Selector;
+            frame[count++] = State->Gpr[RspIndex];
+        }
+
+        frame[count++] = PushedFlags(in current);
+        frame[count++] = Segment(SegmentIndex.CS).Selector;
+        frame[count++] = returnRip;
+        if (current.HasErrorCode)
+        {
+            frame[count++] = current.ErrorCode;
+        }
+
+        return count;
+    }
+
+    /// <summary>
+    /// IA-32e mode (SDM 3A "Exception and Interrupt Handling in 64-bit Mode"): 16-byte gates, aligned stack, five words always.
+    /// </summary>
     private bool TryDeliverLong(in EventToDeliver current, ulong returnRip)
     {
         if (!TryReadGate(in current, 16, out SegmentDescriptor gate)

@@ -31,7 +31,8 @@ public sealed unsafe partial class Processor
     }
 
     /// <summary>
-    /// How many instructions may retire before <see cref="PollEvents"/> has something to do by the passage of time alone (the VMX-preemption
+    /// How many instructions may retire before <see cref="PollEvents"/> has something to do by the passage of time alone (the
+    /// VMX-preemption
     /// timer). The engine lets no slice be longer.
     /// </summary>
     internal long InstructionsToTimer => Vmx.InstructionsToTimer;

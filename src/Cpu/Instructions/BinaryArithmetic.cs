@@ -297,7 +297,9 @@ internal static unsafe class BinaryArithmetic
         LazyFlags.Write(p.State, (LazyFlags.Read(p.State) & (RflagsBits.CF | RflagsBits.OF)) | RflagsBits.AF);
     }
 
-    /// <summary>ADCX and ADOX: a carry chain in CF or OF alone (SDM 2A "ADCX—Unsigned Integer Addition of Two Operands With Carry Flag").</summary>
+    /// <summary>
+    /// ADCX and ADOX: a carry chain in CF or OF alone (SDM 2A "ADCX—Unsigned Integer Addition of Two Operands With Carry Flag").
+    /// </summary>
     private static Outcome AddCarryX(Processor p, in Instruction i) =>
         i.Op0Register.GetSize() == 4 ? AddCarryX<uint>(p, in i) : AddCarryX<ulong>(p, in i);
 

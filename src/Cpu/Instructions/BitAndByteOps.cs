@@ -78,7 +78,9 @@ internal readonly unsafe struct Lzcnt : IMoveOp
         where TFlags : struct, IFlagsWanted => Counting.Finish(cpu, source, T.LeadingZeroCount(source));
 }
 
-/// <summary>POPCNT: ZF for a zero source, the other flags are cleared (SDM 2B "POPCNT—Return the Count of Number of Bits Set to 1").</summary>
+/// <summary>
+/// POPCNT: ZF for a zero source, the other flags are cleared (SDM 2B "POPCNT—Return the Count of Number of Bits Set to 1").
+/// </summary>
 internal readonly unsafe struct Popcnt : IMoveOp
 {
     public static T Apply<T, TFlags>(CpuState* cpu, T source, T old)

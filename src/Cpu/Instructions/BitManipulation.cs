@@ -115,7 +115,8 @@ internal static unsafe class BitManipulation
 
     private static Outcome Mulx(Processor p, in Instruction i)
     {
-        // The low half is written first: with equal destinations the high half stays (SDM 2B "MULX—Unsigned Multiply Without Affecting Flags").
+        // The low half is written first: with equal destinations the high half stays (SDM 2B "MULX—Unsigned Multiply Without Affecting
+        // Flags").
         if (i.Op0Register.GetSize() == 4)
         {
             if (!p.TryReadOperand(in i, 2, out uint narrow))

@@ -7,7 +7,9 @@ using IcedRegister = Iced.Intel.Register;
 
 namespace Xenolith.Cpu;
 
-/// <summary>Data transfer instructions (SDM 1 "Data Transfer Instructions"), without those that load segment, control and debug registers.</summary>
+/// <summary>
+/// Data transfer instructions (SDM 1 "Data Transfer Instructions"), without those that load segment, control and debug registers.
+/// </summary>
 internal static unsafe class DataTransfer
 {
     public static void Register(ColdTable table)
@@ -266,7 +268,9 @@ internal static unsafe class DataTransfer
         _ => Cmpxchg<ulong>(p, in i),
     };
 
-    /// <summary>Memory is written in any case, with its old value when the comparison fails (SDM 2A "CMPXCHG—Compare and Exchange").</summary>
+    /// <summary>
+    /// Memory is written in any case, with its old value when the comparison fails (SDM 2A "CMPXCHG—Compare and Exchange").
+    /// </summary>
     private static Outcome Cmpxchg<T>(Processor p, in Instruction i)
         where T : unmanaged, IBinaryInteger<T>
     {

@@ -2,7 +2,9 @@ using Iced.Intel;
 
 namespace Xenolith.Cpu;
 
-/// <summary>Decimal arithmetic (SDM 1 "Decimal Arithmetic Instructions"); none of it exists in 64-bit mode, where Iced decodes no such opcode.</summary>
+/// <summary>
+/// Decimal arithmetic (SDM 1 "Decimal Arithmetic Instructions"); none of it exists in 64-bit mode, where Iced decodes no such opcode.
+/// </summary>
 internal static unsafe class DecimalArithmetic
 {
     public static void Register(ColdTable table)

@@ -6,7 +6,9 @@ using IcedRegister = Iced.Intel.Register;
 
 namespace Xenolith.Cpu;
 
-/// <summary>PUSH, POP, PUSHA, POPA, ENTER, LEAVE (SDM 1 "Data Transfer Instructions", "Procedure Calls for Block-Structured Languages").</summary>
+/// <summary>
+/// PUSH, POP, PUSHA, POPA, ENTER, LEAVE (SDM 1 "Data Transfer Instructions", "Procedure Calls for Block-Structured Languages").
+/// </summary>
 internal static unsafe class StackOperations
 {
     public static void Register(ColdTable table)

@@ -123,7 +123,9 @@ internal static unsafe class StringOperations
         }
     }
 
-    /// <summary>As many iterations as lie in one page of each operand and are plain memory, at once; zero when there is no such way.</summary>
+    /// <summary>
+    /// As many iterations as lie in one page of each operand and are plain memory, at once; zero when there is no such way.
+    /// </summary>
     private static bool TryBulk<TOp, T>(Processor p, SegmentIndex segment, ulong source, ulong destination, ulong wanted, out ulong iterations)
         where TOp : struct, IStringOp
         where T : unmanaged, IBinaryInteger<T>
@@ -176,25 +178,35 @@ internal static unsafe class StringOperations
         p.Memory.Bus.NoteWrite(new Hpa((ulong)(to - p.Memory.Bus.Memory.Base)), bytes);
         iterations = possible;
         cpu->DataAccesses += TOp.UsesSource ? 2 * iterations : iterations;
-        if (!TOp.UsesSource)
+        if (TOp.UsesSource)
+        {
+            CopyUpwards((T*)from, (T*)to, iterations);
+        }
+        else
         {
             ulong rax = cpu->Gpr[0];
             new Span<T>(to, (int)iterations).Fill(*(T*)&rax);
         }
-        else if (to > from && to < from + bytes)
-        {
-            // Overlapping upward copies repeat a pattern, element by element.
-            for (ulong n = 0; n < iterations; n++)
-            {
-                ((T*)to)[n] = ((T*)from)[n];
-            }
-        }
-        else
-        {
-            Buffer.MemoryCopy(from, to, bytes, bytes);
-        }
 
         return true;
+    }
+
+    private static void CopyUpwards<T>(T* from, T* to, ulong count)
+        where T : unmanaged
+    {
+        ulong bytes = count * (uint)sizeof(T);
+        if (to > from && (byte*)to < (byte*)from + bytes)
+        {
+            // Overlapping upward copies repeat a pattern, element by element.
+            for (ulong n = 0; n < count; n++)
+            {
+                to[n] = from[n];
+            }
+
+            return;
+        }
+
+        Buffer.MemoryCopy(from, to, bytes, bytes);
     }
 
     private static void Advance<TOp>(CpuState* cpu, ulong mask, long step, long iterations)

@@ -66,7 +66,10 @@ public unsafe struct CpuState
     /// <summary>The fast TLB table that instruction fetches use: fetches know no EFLAGS.AC.</summary>
     public FastTlbEntry* FetchTlb;
 
-    /// <summary>What decoded code depends on besides its bytes and address (<see cref="ExecutionMode"/>), refreshed by <see cref="Processor.RefreshMode"/>.</summary>
+    /// <summary>
+    /// What decoded code depends on besides its bytes and address (<see cref="ExecutionMode"/>), refreshed by <see
+    /// cref="Processor.RefreshMode"/>.
+    /// </summary>
     public ExecutionMode Mode;
 
     /// <summary>The right of explicit data accesses at the current CPL and EFLAGS.AC.</summary>

@@ -2,7 +2,9 @@ using System.Runtime.CompilerServices;
 
 namespace Xenolith.Cpu;
 
-/// <summary>Index of a segment register, in the order of instruction encoding (SDM 2A "Segment Register Encoding"), then LDTR and TR.</summary>
+/// <summary>
+/// Index of a segment register, in the order of instruction encoding (SDM 2A "Segment Register Encoding"), then LDTR and TR.
+/// </summary>
 public enum SegmentIndex : byte
 {
     ES = 0,

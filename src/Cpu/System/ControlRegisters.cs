@@ -72,7 +72,9 @@ public static class ControlRegisters
         return true;
     }
 
-    /// <summary>Reserved bits of a present PDPTE under PAE paging (SDM 3A "PDPTE Registers"): 2:1, 8:5 and above the physical-address width.</summary>
+    /// <summary>
+    /// Reserved bits of a present PDPTE under PAE paging (SDM 3A "PDPTE Registers"): 2:1, 8:5 and above the physical-address width.
+    /// </summary>
     public static bool IsValidPdpte(ulong pdpte, int physicalAddressBits) =>
         (pdpte & 1) == 0 || ((pdpte & 0x1E6) == 0 && pdpte >> physicalAddressBits == 0);
 }

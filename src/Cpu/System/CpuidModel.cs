@@ -59,7 +59,9 @@ public static unsafe class CpuidModel
 
     private static readonly byte[] s_brand = "Xenolith emulated processor @ 1.00GHz\0\0\0\0\0\0\0\0\0\0\0"u8.ToArray();
 
-    /// <summary>One leaf, as the processor in the given state reports it; leaves beyond the last basic one repeat the last basic one.</summary>
+    /// <summary>
+    /// One leaf, as the processor in the given state reports it; leaves beyond the last basic one repeat the last basic one.
+    /// </summary>
     /// <param name="leaf">EAX.</param>
     /// <param name="subleaf">ECX.</param>
     /// <param name="state">For the bits that follow CR4 and XCR0; null reports them as clear.</param>
@@ -112,7 +114,9 @@ public static unsafe class CpuidModel
         };
     }
 
-    /// <summary>XSAVE areas (SDM 1 "XSAVE-Managed Features"): x87 and SSE in the legacy region, PKRU behind the places of absent components.</summary>
+    /// <summary>
+    /// XSAVE areas (SDM 1 "XSAVE-Managed Features"): x87 and SSE in the legacy region, PKRU behind the places of absent components.
+    /// </summary>
     private static CpuidLeaf ExtendedState(uint subleaf, ulong xcr0) => subleaf switch
     {
         0 => new CpuidLeaf((uint)ControlRegisters.Xcr0Supported, XsaveArea.SizeOf(xcr0), XsaveArea.SizeOf(ControlRegisters.Xcr0Supported), 0),

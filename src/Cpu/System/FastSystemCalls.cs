@@ -2,7 +2,9 @@ using Iced.Intel;
 
 namespace Xenolith.Cpu;
 
-/// <summary>SYSCALL, SYSRET, SYSENTER, SYSEXIT (SDM 3A "Fast System Calls in 64-Bit Mode", "Performing Fast Calls to System Procedures").</summary>
+/// <summary>
+/// SYSCALL, SYSRET, SYSENTER, SYSEXIT (SDM 3A "Fast System Calls in 64-Bit Mode", "Performing Fast Calls to System Procedures").
+/// </summary>
 internal static unsafe class FastSystemCalls
 {
     private const uint Code64 = 0xA09B;

@@ -2,7 +2,8 @@ using Xenolith.Mmu;
 
 namespace Xenolith.Cpu;
 
-/// <content>Writes of CR0, CR3 and CR4 with all checks (SDM 3A "Control Registers"; SDM 2A "MOV - Move to/from Control Registers").</content>
+/// <content>Writes of CR0, CR3 and CR4 with all checks (SDM 3A "Control Registers"; SDM 2A "MOV - Move to/from Control
+/// Registers").</content>
 public sealed unsafe partial class Processor
 {
     private const ulong PdpteCr0Bits = ControlRegisters.Cr0Cd | ControlRegisters.Cr0Nw | ControlRegisters.Cr0Pg;
@@ -113,7 +114,9 @@ public sealed unsafe partial class Processor
         return true;
     }
 
-    /// <summary>Loads the PDPTE registers if the present mode uses them; false when an entry is invalid or the table cannot be read.</summary>
+    /// <summary>
+    /// Loads the PDPTE registers if the present mode uses them; false when an entry is invalid or the table cannot be read.
+    /// </summary>
     internal bool TryLoadPdptes()
     {
         ref PagingContext paging = ref State->Paging;

@@ -156,7 +156,9 @@ public sealed unsafe partial class Processor
         return true;
     }
 
-    /// <summary>A call through a gate to an inner level: its stack from the TSS, the caller's SS:ESP and parameters copied onto it.</summary>
+    /// <summary>
+    /// A call through a gate to an inner level: its stack from the TSS, the caller's SS:ESP and parameters copied onto it.
+    /// </summary>
     private bool TryCallInner(in SegmentDescriptor gate, in SegmentDescriptor code, int sizeBytes)
     {
         int newCpl = (int)code.Dpl;

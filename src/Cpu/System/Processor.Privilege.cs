@@ -3,7 +3,9 @@ namespace Xenolith.Cpu;
 /// <content>Small things that system instructions share: privilege, register pairs, the end of an instruction.</content>
 public sealed unsafe partial class Processor
 {
-    /// <summary>Linear address of the last memory operand that a system instruction has formed; exit information for LMSW and string I/O.</summary>
+    /// <summary>
+    /// Linear address of the last memory operand that a system instruction has formed; exit information for LMSW and string I/O.
+    /// </summary>
     internal ulong LastOperandLinear { get; set; }
 
     /// <summary>EDX:EAX.</summary>

@@ -23,7 +23,9 @@ public sealed unsafe partial class Processor
 
     internal static bool IsNull(ushort selector) => (selector & ~3) == 0;
 
-    /// <summary>Reads the descriptor that a non-null selector names; outside its table: <paramref name="vector"/>(selector | EXT).</summary>
+    /// <summary>
+    /// Reads the descriptor that a non-null selector names; outside its table: <paramref name="vector"/>(selector | EXT).
+    /// </summary>
     internal bool TryReadDescriptor(ushort selector, Vector vector, uint ext, out SegmentDescriptor descriptor)
     {
         descriptor = default;
@@ -127,7 +129,9 @@ public sealed unsafe partial class Processor
         return true;
     }
 
-    /// <summary>The checks of a load of SS at a privilege level: <paramref name="vector"/> (#GP or #TS) with the selector, #SS when absent.</summary>
+    /// <summary>
+    /// The checks of a load of SS at a privilege level: <paramref name="vector"/> (#GP or #TS) with the selector, #SS when absent.
+    /// </summary>
     internal bool MayLoadStack(ushort selector, in SegmentDescriptor descriptor, int cpl, Vector vector, uint ext)
     {
         uint error = (selector & 0xFFFCu) | ext;

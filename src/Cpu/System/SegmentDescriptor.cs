@@ -3,12 +3,15 @@ namespace Xenolith.Cpu;
 /// <summary>
 /// An entry of the GDT or of an LDT (SDM 3A "Segment Descriptors"); system descriptors of IA-32e mode have a second half.
 /// <code>
-/// 63:56 base 31:24 | 55 G | 54 D/B | 53 L | 52 AVL | 51:48 limit 19:16 | 47 P | 46:45 DPL | 44 S | 43:40 type | 39:16 base 23:0 | 15:0 limit 15:0
+/// 63:56 base 31:24 | 55 G | 54 D/B | 53 L | 52 AVL | 51:48 limit 19:16 | 47 P | 46:45 DPL | 44 S | 43:40 type | 39:16 base 23:0 | 15:0
+/// limit 15:0
 /// </code>
 /// </summary>
 internal readonly struct SegmentDescriptor(ulong low, ulong high = 0)
 {
-    /// <summary>System types (SDM 3A "System Descriptor Types"); in IA-32e mode only LDT, 32-bit (there 64-bit) TSSs and gates exist.</summary>
+    /// <summary>
+    /// System types (SDM 3A "System Descriptor Types"); in IA-32e mode only LDT, 32-bit (there 64-bit) TSSs and gates exist.
+    /// </summary>
     public const uint TypeTss16Available = 1;
     public const uint TypeLdt = 2;
     public const uint TypeTss16Busy = 3;

@@ -71,7 +71,9 @@ internal static unsafe class SegmentInstructions
         return p.Branch(true);
     }
 
-    /// <summary>MOV SS and POP SS block interrupts for one instruction (SDM 3A "Masking Exceptions and Interrupts When Switching Stacks").</summary>
+    /// <summary>
+    /// MOV SS and POP SS block interrupts for one instruction (SDM 3A "Masking Exceptions and Interrupts When Switching Stacks").
+    /// </summary>
     private static void BlockAfterStackLoad(Processor p, SegmentIndex index)
     {
         if (index == SegmentIndex.SS)

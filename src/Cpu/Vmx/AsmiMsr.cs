@@ -6,7 +6,9 @@ namespace Xenolith.Cpu;
 /// </summary>
 public static class AsmiMsr
 {
-    /// <summary>First byte of the range that the hypervisor declares its own before its first VMLAUNCH (G8). Locked by registration.</summary>
+    /// <summary>
+    /// First byte of the range that the hypervisor declares its own before its first VMLAUNCH (G8). Locked by registration.
+    /// </summary>
     public const uint HypervisorBase = 0x4000_00E0;
 
     /// <summary>Size in bytes of that range. Locked by registration.</summary>

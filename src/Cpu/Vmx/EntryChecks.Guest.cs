@@ -2,10 +2,12 @@ using Xenolith.Mmu;
 
 namespace Xenolith.Cpu;
 
-/// <content>Checks on the guest-state area but its segments, one method per subsection of SDM 3C "Checks on the Guest State Area".</content>
+/// <content>Checks on the guest-state area but its segments, one method per subsection of SDM 3C "Checks on the Guest State
+/// Area".</content>
 public sealed unsafe partial class VmxUnit
 {
-    // Exit qualifications of a VM-entry failure due to invalid guest state (SDM 3C "VM-Entry Failures During or After Loading Guest State").
+    // Exit qualifications of a VM-entry failure due to invalid guest state (SDM 3C "VM-Entry Failures During or After Loading Guest
+    // State").
     private const ulong FailurePdpte = 2;
     private const ulong FailureLinkPointer = 4;
 

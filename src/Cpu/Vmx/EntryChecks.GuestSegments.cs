@@ -125,7 +125,9 @@ public sealed unsafe partial class VmxUnit
     private bool GuestLdtrIsValid() =>
         !IsUsable(SegmentIndex.LDTR) || ((Rights(SegmentIndex.LDTR) & 0xF) == 2 && IsPresentOfKind(SegmentIndex.LDTR, isSystem: true));
 
-    /// <summary>What all usable segments have in common: S as their kind demands, P, reserved bits clear, G in accord with the limit.</summary>
+    /// <summary>
+    /// What all usable segments have in common: S as their kind demands, P, reserved bits clear, G in accord with the limit.
+    /// </summary>
     private bool IsPresentOfKind(SegmentIndex index, bool isSystem)
     {
         uint rights = Rights(index);

@@ -5,7 +5,8 @@ using Xenolith.Mmu;
 namespace Xenolith.Cpu;
 
 /// <content>
-/// Instructions that exit (SDM 3C "Instructions That Cause VM Exits"). Each method is asked by the instruction itself, in non-root operation,
+/// Instructions that exit (SDM 3C "Instructions That Cause VM Exits"). Each method is asked by the instruction itself, in non-root
+/// operation,
 /// after the exceptions that go before the exit.
 /// </content>
 public sealed unsafe partial class VmxUnit
@@ -35,7 +36,9 @@ public sealed unsafe partial class VmxUnit
         return exits;
     }
 
-    /// <summary>True when the guest may use an instruction that a secondary control enables (RDTSCP, INVPCID); otherwise it is #UD.</summary>
+    /// <summary>
+    /// True when the guest may use an instruction that a secondary control enables (RDTSCP, INVPCID); otherwise it is #UD.
+    /// </summary>
     internal bool Enables(SecondaryControls control) => !InNonRoot || (_secondary & control) != 0;
 
     internal bool HasPrimary(PrimaryControls control) => InNonRoot && (_primary & control) != 0;
@@ -147,7 +150,9 @@ public sealed unsafe partial class VmxUnit
         return false;
     }
 
-    /// <summary>I/O instructions: unconditionally, or as the I/O bitmaps say for any byte of the access (SDM 3C "I/O-Bitmap Addresses").</summary>
+    /// <summary>
+    /// I/O instructions: unconditionally, or as the I/O bitmaps say for any byte of the access (SDM 3C "I/O-Bitmap Addresses").
+    /// </summary>
     internal bool ExitsForPort(uint port, int sizeBytes)
     {
         if (!_primary.HasFlag(PrimaryControls.UseIoBitmaps))
@@ -173,10 +178,14 @@ public sealed unsafe partial class VmxUnit
         return Exit(ExitReason.IoInstruction, qualification, instructionLength, information);
     }
 
-    /// <summary>IRET ends blocking by NMI, but not while NMIs exit and are not virtual (SDM 3C "Changes to Instruction Behavior").</summary>
+    /// <summary>
+    /// IRET ends blocking by NMI, but not while NMIs exit and are not virtual (SDM 3C "Changes to Instruction Behavior").
+    /// </summary>
     internal bool IretUnblocksNmi => !InNonRoot || !_pin.HasFlag(PinControls.NmiExiting) || _pin.HasFlag(PinControls.VirtualNmis);
 
-    /// <summary>RDMSR and WRMSR (SDM 3C "MSR-Bitmap Address"): four bitmaps of 1 KiB, for reads and writes of low and high numbers.</summary>
+    /// <summary>
+    /// RDMSR and WRMSR (SDM 3C "MSR-Bitmap Address"): four bitmaps of 1 KiB, for reads and writes of low and high numbers.
+    /// </summary>
     internal bool TryExitForMsr(uint msr, bool isWrite, in Instruction i, out Outcome outcome)
     {
         bool low = msr < MsrRangeSize;

@@ -31,7 +31,9 @@ public sealed unsafe partial class VmxUnit
         return FinishExit(reason, qualification, instructionLength, instructionInformation);
     }
 
-    /// <summary>A VM exit due to an exception, an NMI or an acknowledged interrupt, which goes to the VM-exit interruption information.</summary>
+    /// <summary>
+    /// A VM exit due to an exception, an NMI or an acknowledged interrupt, which goes to the VM-exit interruption information.
+    /// </summary>
     internal Outcome ExitForEvent(ExitReason reason, in EventToDeliver cause, ulong qualification)
     {
         Write(VmcsField.ExitInterruptionInformation, cause.Information | (_processor.IretUnblockedNmi ? 1u << 12 : 0));
@@ -263,7 +265,9 @@ public sealed unsafe partial class VmxUnit
         };
     }
 
-    /// <summary>SDM 3C "VMX Aborts": the indicator goes to the VMCS region as far as it can be reached, and the processor shuts down.</summary>
+    /// <summary>
+    /// SDM 3C "VMX Aborts": the indicator goes to the VMCS region as far as it can be reached, and the processor shuts down.
+    /// </summary>
     private Outcome Abort(uint indicator)
     {
         if (VmcsIsReachable())

@@ -230,6 +230,8 @@ public enum VmcsField : uint
     AsmiViolationOwner = 0x4600,
     /// <summary>VMID in whose name the refused reference was made. Read-only data.</summary>
     AsmiViolationName = 0x4602,
-    /// <summary>What was refused: bits 7:0 the access kind (0 read, 1 write, 2 execute), bits 15:8 its origin (AccessOrigin). Read-only data.</summary>
+    /// <summary>
+    /// What was refused: bits 7:0 the access kind (0 read, 1 write, 2 execute), bits 15:8 its origin (AccessOrigin). Read-only data.
+    /// </summary>
     AsmiViolationAccess = 0x4604,
 }

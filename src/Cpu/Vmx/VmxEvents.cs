@@ -104,7 +104,9 @@ public sealed unsafe partial class VmxUnit
         return exits;
     }
 
-    /// <summary>An external interrupt: RFLAGS.IF does not matter while the control is 1. With acknowledge, the exit takes its vector.</summary>
+    /// <summary>
+    /// An external interrupt: RFLAGS.IF does not matter while the control is 1. With acknowledge, the exit takes its vector.
+    /// </summary>
     internal bool TryExitForInterrupt(out Outcome outcome)
     {
         outcome = Outcome.Retired;
@@ -126,7 +128,9 @@ public sealed unsafe partial class VmxUnit
         return true;
     }
 
-    /// <summary>SDM 3C "Event Injection": delivered through the guest's IDT as if it had happened there; the event itself never exits.</summary>
+    /// <summary>
+    /// SDM 3C "Event Injection": delivered through the guest's IDT as if it had happened there; the event itself never exits.
+    /// </summary>
     private Outcome Inject(uint information)
     {
         _injection = 0;

@@ -36,7 +36,9 @@ internal static unsafe class VmxInstructionGroup
         return MayStart(p, in i, ExitReason.Vmcall, out Outcome outcome) ? Finish(p, p.Vmx.Vmcall()) : outcome;
     }
 
-    /// <summary>VMXON: #UD without CR4.VMXE, #GP(0) when a fixed bit of CR0 or CR4 is wrong or IA32_FEATURE_CONTROL does not allow it.</summary>
+    /// <summary>
+    /// VMXON: #UD without CR4.VMXE, #GP(0) when a fixed bit of CR0 or CR4 is wrong or IA32_FEATURE_CONTROL does not allow it.
+    /// </summary>
     private static Outcome Vmxon(Processor p, in Instruction i)
     {
         const ulong Locked = 1;

@@ -138,7 +138,9 @@ public sealed unsafe partial class VmxUnit
         return VmxResult.Succeed;
     }
 
-    /// <summary>VMLAUNCH: enters the guest of the current, clear VMCS. Under ASMI the first one makes a new VM (P7; docs/asmi.md, G7).</summary>
+    /// <summary>
+    /// VMLAUNCH: enters the guest of the current, clear VMCS. Under ASMI the first one makes a new VM (P7; docs/asmi.md, G7).
+    /// </summary>
     public VmxResult Vmlaunch() => Enter(isLaunch: true);
 
     /// <summary>VMRESUME: enters the guest of the current, launched VMCS.</summary>

@@ -17,7 +17,9 @@ public static class Eptp
     public static ulong TableAddress(ulong eptp) => eptp & PagingEntry.AddressMask;
 }
 
-/// <summary>Bits of EPT paging-structure entries, and when they are wrong (SDM 3C "EPT Translation Mechanism", "EPT Misconfigurations").</summary>
+/// <summary>
+/// Bits of EPT paging-structure entries, and when they are wrong (SDM 3C "EPT Translation Mechanism", "EPT Misconfigurations").
+/// </summary>
 /// <remarks>
 /// <code>
 ///  63          51..12      11   10   9   8   7    6     5..3   2  1  0

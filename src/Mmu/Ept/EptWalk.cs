@@ -91,7 +91,8 @@ public sealed unsafe partial class TranslationUnit<TUnit, TProbe>
             }
         }
 
-        // Privileges are evaluated once the ultimate physical address is known (SDM 3C "Prioritization of EPT Misconfigurations and EPT Violations").
+        // Privileges are evaluated once the ultimate physical address is known (SDM 3C "Prioritization of EPT Misconfigurations and EPT
+        // Violations").
         if ((rights & AccessRights.EptNeeds(kind, (walk.Guest & PageRights.US) != 0)) == 0)
         {
             return EptViolation(ref walk, gpa, asked, rights, ref translation);
@@ -129,7 +130,9 @@ public sealed unsafe partial class TranslationUnit<TUnit, TProbe>
         return TranslationStatus.Ok;
     }
 
-    /// <summary>SDM 3C "Accessed and Dirty Flags for EPT": A in every entry used, D in the leaf of a write. Written in the hypervisor's name.</summary>
+    /// <summary>
+    /// SDM 3C "Accessed and Dirty Flags for EPT": A in every entry used, D in the leaf of a write. Written in the hypervisor's name.
+    /// </summary>
     private TranslationStatus SetEptAccessedAndDirty(
         ref PagingContext context,
         ref Walk walk,

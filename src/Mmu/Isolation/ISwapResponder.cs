@@ -1,6 +1,8 @@
 namespace Xenolith.Mmu;
 
-/// <summary>Who can make a VM give memory back: the hypervisor, by its balloon driver or by paging the VM out (ASMI Algorithm 1, line 6).</summary>
+/// <summary>
+/// Who can make a VM give memory back: the hypervisor, by its balloon driver or by paging the VM out (ASMI Algorithm 1, line 6).
+/// </summary>
 public interface ISwapResponder
 {
     /// <summary>

@@ -68,7 +68,9 @@ public class IsolationControl
 
     public bool HasHypervisor => Hypervisor != Vmid.None;
 
-    /// <summary>VMLAUNCH by a hypervisor: its own registration (P7, G8). [first, first + count) are the segments it declared its own.</summary>
+    /// <summary>
+    /// VMLAUNCH by a hypervisor: its own registration (P7, G8). [first, first + count) are the segments it declared its own.
+    /// </summary>
     public virtual IsolationError RegisterHypervisor(ulong firstSegment, ulong segmentCount, out Vmid hypervisor)
     {
         if (!TryNextIdentity(out hypervisor))
@@ -198,7 +200,8 @@ public class IsolationControl
     /// <summary>Rises whenever a verdict that was given before may no longer hold: translations filled before are stale (G14).</summary>
     public ulong Generation { get; protected set; }
 
-    /// <exception cref="ArgumentOutOfRangeException">The size is no power of two, too small or too large; the message is for the user.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The size is no power of two, too small or too large; the message is for the
+    /// user.</exception>
     internal static void CheckSegmentSize(ulong memorySizeBytes, ulong segmentSizeBytes)
     {
         if (!ulong.IsPow2(segmentSizeBytes) || segmentSizeBytes < Pages.Size || segmentSizeBytes > memorySizeBytes)

@@ -18,7 +18,8 @@ public abstract class IsolationFactory
 
     /// <summary>Builds the memory side of a machine with this unit in it.</summary>
     /// <param name="sink">Who receives translation records; null runs without a probe, at full speed.</param>
-    /// <exception cref="ArgumentException">The profile is unknown or the segment size does not fit; the message is for the user.</exception>
+    /// <exception cref="ArgumentException">The profile is unknown or the segment size does not fit; the message is for the
+    /// user.</exception>
     public abstract MemoryUnit Build(PhysicalBus bus, IsolationOptions options, ITranslationSink? sink);
 }
 

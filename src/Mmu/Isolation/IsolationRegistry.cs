@@ -63,7 +63,8 @@ public sealed class IsolationRegistry
     /// <summary>Registers every public <see cref="IsolationFactory"/> with a parameterless constructor that an assembly holds.</summary>
     /// <param name="assemblyPath">Path of the assembly's file.</param>
     /// <returns>How many units it brought.</returns>
-    /// <exception cref="ArgumentException">The file is missing, is no assembly, or has no isolation unit; the message is for the user.</exception>
+    /// <exception cref="ArgumentException">The file is missing, is no assembly, or has no isolation unit; the message is for the
+    /// user.</exception>
     public int LoadPlugIn(string assemblyPath)
     {
         Assembly assembly;

@@ -21,7 +21,9 @@ public interface ICodePageObserver
     /// <summary>A page begins to hold decoded code: its writers must come by <see cref="PhysicalBus.NoteWrite"/> from now on.</summary>
     void OnCodePageMarked(Mfn frame);
 
-    /// <summary>Bytes of one page that holds decoded code are about to change. True while code decoded from the page is still kept.</summary>
+    /// <summary>
+    /// Bytes of one page that holds decoded code are about to change. True while code decoded from the page is still kept.
+    /// </summary>
     bool OnCodePageWritten(Hpa address, ulong sizeBytes);
 }
 

@@ -40,7 +40,9 @@ internal static class AccessRights
         return KeyAllows(ref context, rights, kind, mode);
     }
 
-    /// <summary>Do the protection keys allow this data access? (PKRU for user-mode addresses, IA32_PKRS for supervisor-mode ones.)</summary>
+    /// <summary>
+    /// Do the protection keys allow this data access? (PKRU for user-mode addresses, IA32_PKRS for supervisor-mode ones.)
+    /// </summary>
     public static bool KeyAllows(ref PagingContext context, PageRights rights, AccessKind kind, AccessMode mode)
     {
         bool isUserAddress = (rights & PageRights.US) != 0;
@@ -63,7 +65,9 @@ internal static class AccessRights
         return !accessDisabled && !(kind == AccessKind.Write && writeDisabled);
     }
 
-    /// <summary>Which EPT rights an access needs (SDM 3C "EPT Violations"; execute by the kind of linear address when mode-based).</summary>
+    /// <summary>
+    /// Which EPT rights an access needs (SDM 3C "EPT Violations"; execute by the kind of linear address when mode-based).
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static PageRights EptNeeds(AccessKind kind, bool isUserAddress) => kind switch
     {

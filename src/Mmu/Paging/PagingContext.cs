@@ -39,6 +39,8 @@ public unsafe struct PagingContext
     /// <summary>In whose name EPT entries and other VMX structures are fetched.</summary>
     public Vmid HypervisorName;
 
-    /// <summary>Bits of a present PDPTE register that must be zero: 2:1, 8:5 and those beyond MAXPHYADDR (SDM 3A "PDPTE Registers").</summary>
+    /// <summary>
+    /// Bits of a present PDPTE register that must be zero: 2:1, 8:5 and those beyond MAXPHYADDR (SDM 3A "PDPTE Registers").
+    /// </summary>
     public static ulong PdpteReserved(int physicalAddressBits) => 0x1E6UL | ~((1UL << physicalAddressBits) - 1);
 }

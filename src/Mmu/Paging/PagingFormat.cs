@@ -125,7 +125,9 @@ internal readonly struct PagingFormat
             : entry & PagingEntry.AddressMask & ~((1UL << Shift(level)) - 1);
     }
 
-    /// <summary>Bit 21, and those of bits 20:13 that would go beyond MAXPHYADDR (SDM 3A "32-Bit Paging", table of 4-MByte page PDEs).</summary>
+    /// <summary>
+    /// Bit 21, and those of bits 20:13 that would go beyond MAXPHYADDR (SDM 3A "32-Bit Paging", table of 4-MByte page PDEs).
+    /// </summary>
     private ulong Reserved4MByte()
     {
         ulong reserved = 1UL << 21;

@@ -96,7 +96,9 @@ internal sealed unsafe class TaggedTlb : IDisposable
         return null;
     }
 
-    /// <summary>Caches a translation; what the isolation unit said earlier of the same page, for other kinds of access, still holds.</summary>
+    /// <summary>
+    /// Caches a translation; what the isolation unit said earlier of the same page, for other kinds of access, still holds.
+    /// </summary>
     public PageRights Insert(ulong page, TlbTags tags, in Translation translation)
     {
         ulong hpa = translation.Hpa.Value & ~Pages.OffsetMask;

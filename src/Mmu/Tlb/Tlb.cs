@@ -10,7 +10,8 @@ namespace Xenolith.Mmu;
 /// <remarks>
 /// The fast tables hold for one context: CR0, CR3, CR4, EFER, protection keys, VPID, EPTP, VMIDR, and the isolation unit's generation.
 /// The owner calls <see cref="OnContextChange"/> when one of them has changed while it goes on running, and <see cref="Refresh"/>
-/// whenever it takes up work after other software or another processor may have run: that is when a shootdown by the isolation unit is noticed.
+/// whenever it takes up work after other software or another processor may have run: that is when a shootdown by the isolation unit is
+/// noticed.
 /// </remarks>
 public sealed unsafe partial class Tlb : IDisposable
 {

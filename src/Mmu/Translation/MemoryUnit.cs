@@ -51,7 +51,8 @@ public abstract class MemoryUnit(PhysicalBus bus, IsolationControl control)
     public abstract TranslationStatus Translate(ref PagingContext context, Gva gva, AccessKind kind, AccessMode mode, out Translation translation);
 
     /// <summary>The second stage alone: EPT (when on) and the isolation unit, for an access whose address is guest-physical.</summary>
-    /// <param name="isPagingStructure">The reference is to a paging structure of the guest (PDPTE loads), which EPT violations report.</param>
+    /// <param name="isPagingStructure">The reference is to a paging structure of the guest (PDPTE loads), which EPT violations
+    /// report.</param>
     public abstract TranslationStatus TranslateGuestPhysical(ref PagingContext context, Gpa gpa, AccessKind kind, bool isPagingStructure, out Translation translation);
 
     /// <summary>

@@ -23,7 +23,9 @@ public struct TranslationStep
     /// <summary>5 = PML5 ... 1 = PT; 0 for the datum.</summary>
     public byte Level;
 
-    /// <summary>Address of the entry as the walker formed it: guest-physical for guest stages under EPT, else the same as <see cref="Hpa"/>.</summary>
+    /// <summary>
+    /// Address of the entry as the walker formed it: guest-physical for guest stages under EPT, else the same as <see cref="Hpa"/>.
+    /// </summary>
     public Gpa Gpa;
 
     public Hpa Hpa;

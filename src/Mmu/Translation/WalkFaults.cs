@@ -74,7 +74,9 @@ public sealed unsafe partial class TranslationUnit<TUnit, TProbe>
         return TranslationStatus.EptViolation;
     }
 
-    /// <summary>Bit 6: user-mode execute, defined only under mode-based execute control (where the walk keeps the two rights apart).</summary>
+    /// <summary>
+    /// Bit 6: user-mode execute, defined only under mode-based execute control (where the walk keeps the two rights apart).
+    /// </summary>
     private static ulong UserExecute(ref Walk walk, PageRights rights) =>
         walk.ModeBasedExecute && (rights & PageRights.EptXU) != 0 ? 1UL << 6 : 0;
 
@@ -98,7 +100,9 @@ public sealed unsafe partial class TranslationUnit<TUnit, TProbe>
         return bits;
     }
 
-    /// <summary>The isolation unit said no: VM exit 165 in non-root operation, #PF with <see cref="PageFaultCode.ISO"/> in root operation.</summary>
+    /// <summary>
+    /// The isolation unit said no: VM exit 165 in non-root operation, #PF with <see cref="PageFaultCode.ISO"/> in root operation.
+    /// </summary>
     private static TranslationStatus Denied(
         ref PagingContext context, ref Walk walk, in PhysicalAccess access, in Verdict verdict, ref Translation translation)
     {

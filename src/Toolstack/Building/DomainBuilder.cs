@@ -311,7 +311,8 @@ internal sealed class DomainBuilder
     private void SetParam(HvmParam index, ulong value) => Check(_dom0.SetHvmParam(_domain, index, value), $"HVMOP_set_param {index}");
 
     /// <summary>
-    /// The state in which a PVH kernel starts (docs/misc/pvh.pandoc of Xen): 32-bit protected mode, flat segments, no paging, EBX = start info.
+    /// The state in which a PVH kernel starts (docs/misc/pvh.pandoc of Xen): 32-bit protected mode, flat segments, no paging, EBX =
+    /// start info.
     /// </summary>
     private void SetContext(Gpa entry, Gpa startInfo)
     {

@@ -6,7 +6,8 @@ namespace Xenolith.Toolstack;
 
 /// <summary>
 /// An xl.cfg file as settings (xl.cfg(5) "SYNTAX"): <c>KEY=VALUE</c> lines, <c>;</c> between settings of one line, strings in either
-/// quote, numbers, nested lists that may span lines, <c>#</c> comments. A later setting of a key overrides an earlier one; <c>+=</c> adds to it.
+/// quote, numbers, nested lists that may span lines, <c>#</c> comments. A later setting of a key overrides an earlier one; <c>+=</c>
+/// adds to it.
 /// </summary>
 public sealed class ConfigFile
 {

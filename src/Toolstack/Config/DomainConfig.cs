@@ -14,7 +14,9 @@ public enum EndAction
     SoftReset,
 }
 
-/// <summary>One domain as its xl.cfg file describes it, checked: building it can only fail for reasons that lie in the image or the machine.</summary>
+/// <summary>
+/// One domain as its xl.cfg file describes it, checked: building it can only fail for reasons that lie in the image or the machine.
+/// </summary>
 public sealed record DomainConfig
 {
     /// <summary>The file it came from, as the user called it.</summary>

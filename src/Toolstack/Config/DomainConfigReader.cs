@@ -178,7 +178,9 @@ public sealed class DomainConfigReader
         return whole;
     }
 
-    /// <summary>A file name as xl takes it, against the current folder; if nothing is there, against the folder of the configuration.</summary>
+    /// <summary>
+    /// A file name as xl takes it, against the current folder; if nothing is there, against the folder of the configuration.
+    /// </summary>
     private string? ReadImagePath(string key)
     {
         string? path = _file.FindText(key);

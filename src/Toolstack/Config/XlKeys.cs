@@ -28,7 +28,8 @@ public static class XlKeys
     private static Dictionary<string, XlKeyService> Build()
     {
         Dictionary<string, XlKeyService> table = [];
-        Add(table, XlKeyService.Served, "name type builder kernel ramdisk cmdline extra root memory maxmem vcpus maxvcpus on_poweroff on_reboot on_crash on_watchdog on_soft_reset");
+        Add(table, XlKeyService.Served, "name type builder kernel ramdisk cmdline extra root memory maxmem vcpus maxvcpus");
+        Add(table, XlKeyService.Served, "on_poweroff on_reboot on_crash on_watchdog on_soft_reset");
 
         // Scheduling weights, placement, host features: nothing here that they could change.
         Add(table, XlKeyService.Accepted,

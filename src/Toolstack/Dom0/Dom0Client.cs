@@ -88,7 +88,9 @@ public sealed class Dom0Client
         }
     }
 
-    /// <summary>Maps one frame of a domain for as long as it is wanted. False: the hypervisor refuses, <paramref name="error"/> says why.</summary>
+    /// <summary>
+    /// Maps one frame of a domain for as long as it is wanted. False: the hypervisor refuses, <paramref name="error"/> says why.
+    /// </summary>
     public bool TryMap(ushort domain, Gfn frame, out Gpa address, out Errno error)
     {
         Gfn window = TakeFrame();

@@ -21,7 +21,9 @@ public enum RingStatus
 /// </summary>
 public readonly struct ByteRing(IRingPage page, int bufferOffset, int sizeBytes, int consumerOffset, int producerOffset)
 {
-    /// <summary>Takes bytes that the guest produced. The buffer is read before the consumer index is moved, as the protocol demands.</summary>
+    /// <summary>
+    /// Takes bytes that the guest produced. The buffer is read before the consumer index is moved, as the protocol demands.
+    /// </summary>
     public RingStatus TryTake(Span<byte> destination, out int taken)
     {
         taken = 0;

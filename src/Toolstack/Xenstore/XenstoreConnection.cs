@@ -7,7 +7,8 @@ namespace Xenolith.Toolstack.Xenstore;
 
 /// <summary>A watch: its owner hears of each change of a node and of those below it.</summary>
 /// <param name="Path">Absolute.</param>
-/// <param name="Prefix">What is cut off the paths of its events: the domain's folder, when the watch was asked for by a relative path.</param>
+/// <param name="Prefix">What is cut off the paths of its events: the domain's folder, when the watch was asked for by a relative
+/// path.</param>
 internal sealed record XenstoreWatch(string Path, string Token, string Prefix);
 
 /// <summary>One client of the store, with what belongs to it: transactions, watches, messages that wait for it.</summary>

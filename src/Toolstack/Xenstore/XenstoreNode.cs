@@ -15,7 +15,9 @@ public enum XenstoreAccess : byte
     Both = Read | Write,
 }
 
-/// <summary>One entry of a node's permissions. In the first one the domain is the owner, and the access is everybody else's default.</summary>
+/// <summary>
+/// One entry of a node's permissions. In the first one the domain is the owner, and the access is everybody else's default.
+/// </summary>
 public readonly record struct XenstorePermission(ushort Domain, XenstoreAccess Access)
 {
     /// <summary>Reads the wire form: n, r, w or b, then the domain number.</summary>

@@ -45,7 +45,9 @@ public static class XenstorePath
 
     public static string Child(string path, string name) => path == "/" ? "/" + name : path + "/" + name;
 
-    /// <summary>True when a change of <paramref name="path"/> concerns a watch on <paramref name="watched"/>: the node itself or one above it.</summary>
+    /// <summary>
+    /// True when a change of <paramref name="path"/> concerns a watch on <paramref name="watched"/>: the node itself or one above it.
+    /// </summary>
     public static bool IsSameOrBelow(string path, string watched) =>
         path == watched
         || (watched == "/" && path.StartsWith('/'))

@@ -55,7 +55,9 @@ public sealed class XenstoreRing
 
     public void Close() => _server.Disconnect(Connection);
 
-    /// <summary>The guest (a boot loader that hands over to a kernel, say) asks to begin anew: nothing of the old connection survives.</summary>
+    /// <summary>
+    /// The guest (a boot loader that hands over to a kernel, say) asks to begin anew: nothing of the old connection survives.
+    /// </summary>
     private bool ServeReconnect()
     {
         Span<byte> connection = stackalloc byte[4];

@@ -173,7 +173,9 @@ public sealed class XenstoreServer
         }
     }
 
-    /// <summary>A window of the list of children: the node's generation, whole names from a byte offset on, and an empty name after the last.</summary>
+    /// <summary>
+    /// A window of the list of children: the node's generation, whole names from a byte offset on, and an empty name after the last.
+    /// </summary>
     private static void ReplyDirectoryPart(XenstoreConnection from, XsHeader header, XenstoreNode node, uint offset)
     {
         StringBuilder answer = new StringBuilder().Append(CultureInfo.InvariantCulture, $"{node.Generation}\0");

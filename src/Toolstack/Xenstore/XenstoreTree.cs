@@ -104,7 +104,9 @@ internal readonly struct XenstoreTree(XenstoreView view, ushort caller, List<Xen
         return XsError.None;
     }
 
-    /// <summary>Makes a node and those missing above it; they inherit the permissions of the nearest one that exists, and belong to their maker.</summary>
+    /// <summary>
+    /// Makes a node and those missing above it; they inherit the permissions of the nearest one that exists, and belong to their maker.
+    /// </summary>
     private XsError Create(string path, byte[] value)
     {
         XenstoreNode nearest = Nearest(path, out string nearestPath);

@@ -84,7 +84,9 @@ public struct XenArchDomainconfig
     public uint MiscFlags;
 }
 
-/// <summary>struct xen_domctl_createdomain (xen/include/public/domctl.h). The new number comes back in <see cref="XenDomctl.Domain"/>.</summary>
+/// <summary>
+/// struct xen_domctl_createdomain (xen/include/public/domctl.h). The new number comes back in <see cref="XenDomctl.Domain"/>.
+/// </summary>
 [StructLayout(LayoutKind.Sequential)]
 public struct XenDomctlCreatedomain
 {

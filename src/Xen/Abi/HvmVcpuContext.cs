@@ -3,7 +3,9 @@ using System.Runtime.InteropServices;
 
 namespace Xenolith.Xen.Abi;
 
-/// <summary>The two forms of struct vcpu_hvm_context's register file (xen/include/public/hvm/hvm_vcpu.h), read into the one form that Xen keeps.</summary>
+/// <summary>
+/// The two forms of struct vcpu_hvm_context's register file (xen/include/public/hvm/hvm_vcpu.h), read into the one form that Xen keeps.
+/// </summary>
 internal static class HvmVcpuContext
 {
     private const uint Cr0ProtectionEnable = 1;

@@ -30,7 +30,9 @@ public sealed class DomainCounters
 
     public ulong Hypercalls { get; internal set; }
 
-    /// <summary>Pro-mem's accesses to the domain's and the hypervisor's slots: two at each entry and each exit (docs/asmi.md, P9).</summary>
+    /// <summary>
+    /// Pro-mem's accesses to the domain's and the hypervisor's slots: two at each entry and each exit (docs/asmi.md, P9).
+    /// </summary>
     public ulong SlotAccesses { get; internal set; }
 
     /// <summary>Writes of Xen's for this domain (shared_info, vcpu_info) that the isolation unit refused.</summary>

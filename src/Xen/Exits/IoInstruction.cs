@@ -17,7 +17,9 @@ internal readonly struct IoInstruction : IExitHandler
     private const ushort DebugConsole = 0xE9;
     private const ulong RflagsDf = 1 << 10;
 
-    /// <summary>Iterations of a repeated string instruction per exit; then the guest comes again, and interrupts have their chance.</summary>
+    /// <summary>
+    /// Iterations of a repeated string instruction per exit; then the guest comes again, and interrupts have their chance.
+    /// </summary>
     private const int MaxIterations = 1024;
 
     public static void Handle(in ExitContext exit)

@@ -64,7 +64,9 @@ internal sealed class GrantMappings(Hypervisor hypervisor)
         return GrantStatus.Okay;
     }
 
-    /// <summary>GNTTABOP_copy: each side's page is touched in the name of the domain that owns it; the grant is that domain's consent.</summary>
+    /// <summary>
+    /// GNTTABOP_copy: each side's page is touched in the name of the domain that owns it; the grant is that domain's consent.
+    /// </summary>
     public GrantStatus Copy(Domain caller, in GnttabCopy arg)
     {
         if (arg.Len > Pages.Size || arg.Source.Offset + arg.Len > (int)Pages.Size || arg.Dest.Offset + arg.Len > (int)Pages.Size)

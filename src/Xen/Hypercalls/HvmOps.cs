@@ -119,7 +119,9 @@ internal static class HvmOps
             return error.Negated();
         }
 
-        /// <summary>Only the type "vector" brings an interrupt here; lines of an interrupt controller wait for the full HVM platform.</summary>
+        /// <summary>
+        /// Only the type "vector" brings an interrupt here; lines of an interrupt controller wait for the full HVM platform.
+        /// </summary>
         private static Errno SetCallback(HypercallContext call, Domain target, ulong value)
         {
             byte vector = value >> CallbackTypeShift == CallbackTypeVector ? (byte)value : (byte)0;

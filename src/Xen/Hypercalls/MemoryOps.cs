@@ -41,7 +41,12 @@ internal static class MemoryOps
         HypercallEntry.Refuse(HypercallNumber.MemoryOp, 10, "XENMEM_machine_memory_map", Errno.EPERM, "for a hardware domain"),
         HypercallEntry.Refuse(HypercallNumber.MemoryOp, 11, "XENMEM_exchange", Errno.EINVAL, Pv),
         HypercallEntry.Refuse(HypercallNumber.MemoryOp, 12, "XENMEM_machphys_mapping", Errno.ENOSYS, Pv),
-        HypercallEntry.Serve(HypercallNumber.MemoryOp, 13, "XENMEM_set_memory_map", &Shells.Compat<SetMemoryMap, XenForeignMemoryMap, CompatForeignMemoryMap, SetMemoryMap>, "every domain for itself; Dom0"),
+        HypercallEntry.Serve(
+            HypercallNumber.MemoryOp,
+            13,
+            "XENMEM_set_memory_map",
+            &Shells.Compat<SetMemoryMap, XenForeignMemoryMap, CompatForeignMemoryMap, SetMemoryMap>,
+            "every domain for itself; Dom0"),
         HypercallEntry.Serve(HypercallNumber.MemoryOp, 14, "XENMEM_maximum_gpfn", &Shells.Struct<MaximumGpfn, ushort>, "every domain of itself; Dom0"),
         HypercallEntry.Refuse(HypercallNumber.MemoryOp, 16, "XENMEM_set_pod_target", Errno.EOPNOTSUPP, "no populate-on-demand"),
         HypercallEntry.Refuse(HypercallNumber.MemoryOp, 17, "XENMEM_get_pod_target", Errno.EOPNOTSUPP, "no populate-on-demand"),

@@ -142,7 +142,9 @@ internal static class SchedOps
     {
         private const ulong NsPerSecond = 1_000_000_000;
 
-        /// <summary>Id zero asks for a free watchdog and returns its id; another id sets that one anew, or ends it with timeout zero.</summary>
+        /// <summary>
+        /// Id zero asks for a free watchdog and returns its id; another id sets that one anew, or ends it with timeout zero.
+        /// </summary>
         public static long Execute(HypercallContext call, ref SchedWatchdog arg)
         {
             ulong[] watchdogs = call.Caller.Watchdogs;

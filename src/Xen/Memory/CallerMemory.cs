@@ -19,7 +19,9 @@ internal sealed unsafe class CallerMemory(MemoryUnit memory)
     /// <summary>In which right its pointers are followed.</summary>
     public AccessMode Mode { get; set; }
 
-    /// <summary>Reads from linear address on. False when a page is absent, refused or no memory; earlier pages may have been read.</summary>
+    /// <summary>
+    /// Reads from linear address on. False when a page is absent, refused or no memory; earlier pages may have been read.
+    /// </summary>
     public bool TryRead(ulong linear, Span<byte> destination)
     {
         while (destination.Length > 0)
@@ -38,7 +40,9 @@ internal sealed unsafe class CallerMemory(MemoryUnit memory)
         return true;
     }
 
-    /// <summary>Writes from linear address on. False when a page is absent, refused or no memory; earlier pages may have been written.</summary>
+    /// <summary>
+    /// Writes from linear address on. False when a page is absent, refused or no memory; earlier pages may have been written.
+    /// </summary>
     public bool TryWrite(ulong linear, ReadOnlySpan<byte> source)
     {
         while (source.Length > 0)

@@ -166,7 +166,9 @@ internal sealed class DomainMemory(FrameAllocator allocator, Domain domain)
         return error;
     }
 
-    /// <summary>The owner consents to a second user. A unit without sharing refuses; what then does not work is counted where it is tried.</summary>
+    /// <summary>
+    /// The owner consents to a second user. A unit without sharing refuses; what then does not work is counted where it is tried.
+    /// </summary>
     private void Share(Segment segment)
     {
         Vmid second = segment.Use == FrameUse.SharedWithXen ? allocator.Control.Hypervisor : domain.Hypervisor.Dom0.Domain.Vmid;

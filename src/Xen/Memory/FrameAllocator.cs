@@ -39,7 +39,9 @@ internal sealed class FrameAllocator(MemoryUnit memory, XenMemory xenMemory)
         return Errno.None;
     }
 
-    /// <summary>Gives a segment back to the unit. Its pages are scrubbed by whoever may: the unit, or Xen where Xen can reach them.</summary>
+    /// <summary>
+    /// Gives a segment back to the unit. Its pages are scrubbed by whoever may: the unit, or Xen where Xen can reach them.
+    /// </summary>
     /// <param name="xenScrubs">Cleared when the unit refuses Xen: then it is of no use to try the domain's other segments.</param>
     public void Release(Segment segment, ref bool xenScrubs)
     {

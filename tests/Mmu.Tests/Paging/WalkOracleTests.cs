@@ -250,7 +250,9 @@ public class WalkOracleTests
 
     private static unsafe ulong Pdpte(TestMachine machine) => machine.Context.Pdptes[0];
 
-    /// <summary>Mostly puts EPT below: 4 or 5 levels, pages of 4 KiB or 2 MiB. Gives the addresses of all leaf entries and of the tables' own.</summary>
+    /// <summary>
+    /// Mostly puts EPT below: 4 or 5 levels, pages of 4 KiB or 2 MiB. Gives the addresses of all leaf entries and of the tables' own.
+    /// </summary>
     private static ulong[] AddEpt(Scene scene, Random random)
     {
         if (random.Next(8) == 0)

@@ -2,7 +2,9 @@ using Xenolith.Mmu;
 
 namespace Xenolith.Mmu.Tests;
 
-/// <summary>An isolation unit whose verdicts a test writes down: one byte per frame, bit = access kind, +4 for the hypervisor's name.</summary>
+/// <summary>
+/// An isolation unit whose verdicts a test writes down: one byte per frame, bit = access kind, +4 for the hypervisor's name.
+/// </summary>
 internal readonly struct ScriptedUnit(byte[] denied) : IIsolationUnit
 {
     public static Vmid Hypervisor => new(1);

@@ -5,7 +5,9 @@ using Xenolith.Mmu;
 
 namespace Xenolith.Mmu.Tests;
 
-/// <summary>A small machine for tests of translation: RAM, one memory unit, one set of paging registers, and hands to write tables with.</summary>
+/// <summary>
+/// A small machine for tests of translation: RAM, one memory unit, one set of paging registers, and hands to write tables with.
+/// </summary>
 internal sealed unsafe class TestMachine : ITranslationSink, IDisposable
 {
     public const ulong P = 1, RW = 2, US = 4, A = 0x20, D = 0x40, PS = 0x80, G = 0x100, XD = 1UL << 63;

@@ -115,40 +115,44 @@ public static unsafe class CaseText
         reply.Vector = SiliconReply.EndedAtStop;
         for (next++; next < words.Length; next++)
         {
-            string word = words[next];
-            if (word[0] == '#')
-            {
-                reply.Vector = (uint)Hex(word.AsSpan(1));
-                continue;
-            }
+            ParseReplyWord(words[next], ref reply, ref maskedFlags);
+        }
+    }
 
-            int equals = word.IndexOf('=', StringComparison.Ordinal);
-            ReadOnlySpan<char> value = word.AsSpan(equals + 1);
-            switch (word.AsSpan(0, equals))
-            {
-                case "e":
-                    reply.ErrorCode = (uint)Hex(value);
-                    break;
-                case "cr2":
-                    reply.Cr2 = Hex(value);
-                    break;
-                case "ip":
-                    reply.State.Rip = Hex(value);
-                    break;
-                case "out":
-                    reply.WroteOutside = 1;
-                    break;
-                case "u":
-                    maskedFlags = Hex(value);
-                    break;
-                default:
-                    fixed (byte* window = reply.Window)
-                    {
-                        Apply(word, ref reply.State, new Span<byte>(window, MemoryMap.WindowSize));
-                    }
+    private static void ParseReplyWord(string word, ref SiliconReply reply, ref ulong maskedFlags)
+    {
+        if (word[0] == '#')
+        {
+            reply.Vector = (uint)Hex(word.AsSpan(1));
+            return;
+        }
 
-                    break;
-            }
+        int equals = word.IndexOf('=', StringComparison.Ordinal);
+        ReadOnlySpan<char> value = word.AsSpan(equals + 1);
+        switch (word.AsSpan(0, equals))
+        {
+            case "e":
+                reply.ErrorCode = (uint)Hex(value);
+                break;
+            case "cr2":
+                reply.Cr2 = Hex(value);
+                break;
+            case "ip":
+                reply.State.Rip = Hex(value);
+                break;
+            case "out":
+                reply.WroteOutside = 1;
+                break;
+            case "u":
+                maskedFlags = Hex(value);
+                break;
+            default:
+                fixed (byte* window = reply.Window)
+                {
+                    Apply(word, ref reply.State, new Span<byte>(window, MemoryMap.WindowSize));
+                }
+
+                break;
         }
     }
 

@@ -84,6 +84,52 @@ internal sealed class OperandMaker(Random random, int bits)
                 instruction.MemoryDisplSize = bits / 8;
                 instruction.MemoryDisplacement64 = MemoryMap.WindowMiddle + 0x60 + (ulong)random.Next(32);
                 return true;
+            case OpCodeOperandKind.br16_1 or OpCodeOperandKind.br16_2:
+                return false; // a 16-bit target lies below the code page
+            case OpCodeOperandKind.br32_1 or OpCodeOperandKind.br32_4:
+                instruction.SetOpKind(i, OpKind.NearBranch32);
+                instruction.NearBranch32 = (uint)rip + (uint)Distance();
+                return true;
+            case OpCodeOperandKind.br64_1 or OpCodeOperandKind.br64_4:
+                instruction.SetOpKind(i, OpKind.NearBranch64);
+                instruction.NearBranch64 = rip + (ulong)(long)Distance();
+                return true;
+            case OpCodeOperandKind.seg_rSI:
+                instruction.SetOpKind(i, bits == 64 ? OpKind.MemorySegRSI : OpKind.MemorySegESI);
+                return true;
+            case OpCodeOperandKind.seg_rDI:
+                instruction.SetOpKind(i, bits == 64 ? OpKind.MemorySegRDI : OpKind.MemorySegEDI);
+                return true;
+            case OpCodeOperandKind.es_rDI:
+                instruction.SetOpKind(i, bits == 64 ? OpKind.MemoryESRDI : OpKind.MemoryESEDI);
+                return true;
+            case OpCodeOperandKind.seg_rBX_al:
+                instruction.SetOpKind(i, OpKind.Memory);
+                instruction.MemoryBase = bits == 64 ? Register.RBX : Register.EBX;
+                instruction.MemoryIndex = Register.AL;
+                return true;
+        }
+
+        if (TryImmediate(kind, i, ref instruction, values))
+        {
+            return true;
+        }
+
+        Register register = ChooseRegister(kind, stack);
+        if (register == Register.None)
+        {
+            return false;
+        }
+
+        instruction.SetOpKind(i, OpKind.Register);
+        instruction.SetOpRegister(i, register);
+        return true;
+    }
+
+    private bool TryImmediate(OpCodeOperandKind kind, int i, ref Instruction instruction, EdgeValues values)
+    {
+        switch (kind)
+        {
             case OpCodeOperandKind.imm8:
                 instruction.SetOpKind(i, i > 0 && instruction.GetOpKind(i - 1) == OpKind.Immediate8 ? OpKind.Immediate8_2nd
                     : i > 0 && instruction.GetOpKind(i - 1) == OpKind.Immediate16 ? OpKind.Immediate8_2nd : OpKind.Immediate8);
@@ -121,41 +167,9 @@ internal sealed class OperandMaker(Random random, int bits)
                 instruction.SetOpKind(i, OpKind.Immediate64);
                 instruction.Immediate64 = values.Integer(64);
                 return true;
-            case OpCodeOperandKind.br16_1 or OpCodeOperandKind.br16_2:
-                return false; // a 16-bit target lies below the code page
-            case OpCodeOperandKind.br32_1 or OpCodeOperandKind.br32_4:
-                instruction.SetOpKind(i, OpKind.NearBranch32);
-                instruction.NearBranch32 = (uint)rip + (uint)Distance();
-                return true;
-            case OpCodeOperandKind.br64_1 or OpCodeOperandKind.br64_4:
-                instruction.SetOpKind(i, OpKind.NearBranch64);
-                instruction.NearBranch64 = rip + (ulong)(long)Distance();
-                return true;
-            case OpCodeOperandKind.seg_rSI:
-                instruction.SetOpKind(i, bits == 64 ? OpKind.MemorySegRSI : OpKind.MemorySegESI);
-                return true;
-            case OpCodeOperandKind.seg_rDI:
-                instruction.SetOpKind(i, bits == 64 ? OpKind.MemorySegRDI : OpKind.MemorySegEDI);
-                return true;
-            case OpCodeOperandKind.es_rDI:
-                instruction.SetOpKind(i, bits == 64 ? OpKind.MemoryESRDI : OpKind.MemoryESEDI);
-                return true;
-            case OpCodeOperandKind.seg_rBX_al:
-                instruction.SetOpKind(i, OpKind.Memory);
-                instruction.MemoryBase = bits == 64 ? Register.RBX : Register.EBX;
-                instruction.MemoryIndex = Register.AL;
-                return true;
+            default:
+                return false;
         }
-
-        Register register = ChooseRegister(kind, stack);
-        if (register == Register.None)
-        {
-            return false;
-        }
-
-        instruction.SetOpKind(i, OpKind.Register);
-        instruction.SetOpRegister(i, register);
-        return true;
     }
 
     /// <summary>How far a branch goes: never into the instruction itself, which would run for ever.</summary>

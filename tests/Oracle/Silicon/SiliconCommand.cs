@@ -64,7 +64,8 @@ public static class SiliconCommand
 
     private static int Usage()
     {
-        Console.Error.WriteLine("usage: silicon compare [--group G] [--bits 64|32] [--code CODE] [--cases N] [--seed N] [--show N] | silicon capture --out FOLDER [--cases N] [--seed N]");
+        Console.Error.WriteLine("usage: silicon compare [--group G] [--bits 64|32] [--code CODE] [--cases N] [--seed N] [--show N]"
+            + " | silicon capture --out FOLDER [--cases N] [--seed N]");
         return 2;
     }
 

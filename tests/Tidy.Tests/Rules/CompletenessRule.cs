@@ -7,7 +7,9 @@ using Xenolith.Tidy.Tests.Text;
 
 namespace Xenolith.Tidy.Tests.Rules;
 
-/// <summary>A list of architectural names, where its enum stands, who must know them, and under which heading the others are listed.</summary>
+/// <summary>
+/// A list of architectural names, where its enum stands, who must know them, and under which heading the others are listed.
+/// </summary>
 internal sealed record NameList(string EnumFile, string EnumName, string UserFolder, string NotUserFolder, string Heading);
 
 /// <summary>

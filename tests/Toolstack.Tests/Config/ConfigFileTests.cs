@@ -6,7 +6,8 @@ using Xunit;
 namespace Xenolith.Toolstack.Tests;
 
 /// <summary>
-/// Method: short texts and the settings they must give, and malformed texts with the exact line of the message. They fail when a token is cut
+/// Method: short texts and the settings they must give, and malformed texts with the exact line of the message. They fail when a token
+/// is cut
 /// elsewhere, when a later setting does not win, or when a message names another line.
 /// </summary>
 public class ConfigFileTests

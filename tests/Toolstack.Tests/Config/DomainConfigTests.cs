@@ -6,7 +6,8 @@ using Xunit;
 namespace Xenolith.Toolstack.Tests;
 
 /// <summary>
-/// Method: a complete configuration with one thing changed per case. Fails when a wrong value passes, when a right one is refused, when a message lacks
+/// Method: a complete configuration with one thing changed per case. Fails when a wrong value passes, when a right one is refused, when
+/// a message lacks
 /// file and line, or when an unserved key goes by in silence.
 /// </summary>
 public sealed class DomainConfigTests : IDisposable

@@ -9,7 +9,8 @@ using Xunit;
 namespace Xenolith.Toolstack.Tests;
 
 /// <summary>
-/// Method: the test is the guest, with struct xencons_interface written out by hand. Fails when bytes are lost, doubled or reordered across the wrap, when
+/// Method: the test is the guest, with struct xencons_interface written out by hand. Fails when bytes are lost, doubled or reordered
+/// across the wrap, when
 /// an index is moved before its bytes, or when wild indices do more than cost the guest its own output.
 /// </summary>
 public class ConsoleRingTests

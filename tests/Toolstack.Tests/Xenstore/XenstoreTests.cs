@@ -9,7 +9,8 @@ namespace Xenolith.Toolstack.Tests;
 
 /// <summary>
 /// Method: two guests (domains 1 and 2) speak the wire protocol over fake rings to one server, whose tree Dom0 has prepared as libxl does.
-/// '|' stands for a zero byte, '!' heads an error. Fails when a rule of permissions, transactions or watches is broken, or when a malformed message is
+/// '|' stands for a zero byte, '!' heads an error. Fails when a rule of permissions, transactions or watches is broken, or when a
+/// malformed message is
 /// not answered by its error.
 /// </summary>
 public class XenstoreTests

@@ -1,6 +1,8 @@
 namespace Xenolith.Cpu;
 
-/// <summary>Bits of MXCSR (SDM 1 "MXCSR Control and Status Register"); the exception flags have the same places in the x87 status word.</summary>
+/// <summary>
+/// Bits of MXCSR (SDM 1 "MXCSR Control and Status Register"); the exception flags have the same places in the x87 status word.
+/// </summary>
 internal static class MxcsrBits
 {
     public const uint IE = 1 << 0;

@@ -30,7 +30,9 @@ public sealed unsafe partial class Processor
         return false;
     }
 
-    /// <summary>SDM 3A "Emulation of the MMX Instruction Set": #UD with CR0.EM, #NM with CR0.TS, #MF when an x87 exception is pending.</summary>
+    /// <summary>
+    /// SDM 3A "Emulation of the MMX Instruction Set": #UD with CR0.EM, #NM with CR0.TS, #MF when an x87 exception is pending.
+    /// </summary>
     internal bool MmxReady()
     {
         CpuState* cpu = State;

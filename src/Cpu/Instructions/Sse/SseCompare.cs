@@ -47,7 +47,9 @@ internal static class FloatCompare<TElement, T>
         return a == b ? FloatOrder.Equal : (a < b) != negative ? FloatOrder.Less : FloatOrder.Greater;
     }
 
-    /// <summary>The predicates of CMPPS and its siblings (SDM 2A "CMPPD", "Comparison Predicate for CMPPD and CMPPS Instructions").</summary>
+    /// <summary>
+    /// The predicates of CMPPS and its siblings (SDM 2A "CMPPD", "Comparison Predicate for CMPPD and CMPPS Instructions").
+    /// </summary>
     public static T Predicate(T a, T b, int predicate, ref FloatEnvironment environment)
     {
         bool signalling = (predicate & 3) is 1 or 2; // LT, LE and their negations

@@ -19,7 +19,9 @@ public sealed unsafe class ProMemControl : IsolationControl
         public ulong FirstSegment = NoSegment;
         public int SharedSegments;
 
-        /// <summary>VMIDR as stored at the last transition: what the slot holds, for a hardened unit and while there is no segment.</summary>
+        /// <summary>
+        /// VMIDR as stored at the last transition: what the slot holds, for a hardened unit and while there is no segment.
+        /// </summary>
         public Vmid Stored;
     }
 

@@ -466,7 +466,13 @@ public sealed unsafe class PagingOracle(byte* memory, ulong memorySize)
             }
 
             eptBits = (read ? 8UL : 0) | (write ? 16UL : 0) | (execute ? 32UL : 0) | (_in.EptModeBased && userExecute ? 64UL : 0);
-            if (!(access == OracleAccess.Read ? read : access == OracleAccess.Write ? write : _user ? userExecute : execute))
+            bool allowed = access switch
+            {
+                OracleAccess.Read => read,
+                OracleAccess.Write => write,
+                _ => _user ? userExecute : execute,
+            };
+            if (!allowed)
             {
                 return EptViolation(guest, asked, eptBits, structure);
             }

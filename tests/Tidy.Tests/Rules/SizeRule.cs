@@ -22,7 +22,6 @@ internal static class SizeRule
     /// <summary>Methods that were longer when the rule came. A ratchet: entries leave, none come.</summary>
     public static readonly Dictionary<string, int> LongMethods = new()
     {
-        ["src/Mmu/Ept/EptWalk.cs"] = 80, // the walk's inner loop: a call per level otherwise
         ["tests/Oracle/Silicon/SiliconCommand.cs"] = 76,
     };
 

@@ -22,7 +22,7 @@ public static class CaseGroups
         ("ssse3", [CpuidFeature.SSSE3]),
         ("sse4.1", [CpuidFeature.SSE4_1]),
         ("sse4.2", [CpuidFeature.SSE4_2]),
-        ("x87", [CpuidFeature.FPU, CpuidFeature.FPU287, CpuidFeature.FPU387]),
+        ("x87", [CpuidFeature.FPU, CpuidFeature.FPU287, CpuidFeature.FPU387, CpuidFeature.CMOV, CpuidFeature.SSE3]),
     ];
 
     /// <summary>Instructions that one user-mode case cannot speak about, with the reason.</summary>
@@ -76,10 +76,11 @@ public static class CaseGroups
     /// <summary>
     /// Cases in which this silicon differs from what the manuals demand, and that are therefore left out. MASKMOVQ: an AMD
     /// processor makes the transition to MMX state before it faults on the store; a fault must leave no trace. MOVSXD with a
-    /// 16-bit operand: an AMD processor reads four bytes (as its manual says), an Intel processor two.
+    /// 16-bit operand: an AMD processor reads four bytes (as its manual says), an Intel processor two. Page faults of FLDENV and its
+    /// like: an AMD processor asks for the last byte first, which only CR2 shows.
     /// </summary>
     public static bool IsArtefact(Code code, uint vector) => vector < SiliconReply.EndedAtStop
-        && (code.Mnemonic() == Mnemonic.Maskmovq || code == Code.Movsxd_r16_rm16);
+        && (code == Code.Movsxd_r16_rm16 || code.Mnemonic() is Mnemonic.Maskmovq or Mnemonic.Fldenv or Mnemonic.Fnstenv or Mnemonic.Frstor or Mnemonic.Fnsave);
 
     public static string? WhyExcluded(Code code) =>
         code is Code.Call_m1664 or Code.Jmp_m1664 ? "AMD processors have no 64-bit far pointers: their manual ignores REX.W here"
@@ -94,12 +95,15 @@ public static class CaseGroups
             OpCodeInfo info = code.ToOpCode();
             if (info.IsInstruction && info.Encoding == EncodingKind.Legacy | IsVexGeneral(code)
                 && (bits == 64 ? info.Mode64 : info.Mode32)
-                && code.CpuidFeatures().All(features.Contains) && !info.MustBeCpl0 && !info.IsPrivileged() && WhyExcluded(code) is null)
+                && code.CpuidFeatures().All(features.Contains) && IsX87(code) == (group == "x87") && !info.MustBeCpl0 && !info.IsPrivileged() && WhyExcluded(code) is null)
             {
                 yield return code;
             }
         }
     }
+
+    private static bool IsX87(Code code) =>
+        code.CpuidFeatures().Any(f => f is CpuidFeature.FPU or CpuidFeature.FPU287 or CpuidFeature.FPU387);
 
     private static bool IsPrivileged(this OpCodeInfo info) => info.Code.IsPrivileged();
 

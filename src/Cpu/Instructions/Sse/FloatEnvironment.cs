@@ -56,6 +56,13 @@ internal struct FloatEnvironment
         RoundedUp = false;
     }
 
+    /// <summary>The behaviour that an x87 control word asks for.</summary>
+    public static FloatEnvironment FromControlWord(ushort fcw) => new()
+    {
+        Rounding = (RoundingMode)((fcw >> 10) & 3),
+        Masked = fcw & MxcsrBits.Flags,
+    };
+
     public readonly bool UnderflowMasked => (Masked & MxcsrBits.UE) != 0;
 
     public readonly bool OverflowMasked => (Masked & MxcsrBits.OE) != 0;

@@ -1,6 +1,6 @@
 namespace Xenolith.Cpu;
 
-/// <summary>The instruction groups of MMX and SSE.</summary>
+/// <summary>The instruction groups of x87, MMX and SSE.</summary>
 internal static class SimdGroups
 {
     public static void Register(ColdTable table)
@@ -14,5 +14,9 @@ internal static class SimdGroups
         SseCompare.Register(table);
         SseConvert.Register(table);
         SseApproximate.Register(table);
+        X87Control.Register(table);
+        X87Transfer.Register(table);
+        X87Arithmetic.Register(table);
+        X87Compare.Register(table);
     }
 }

@@ -11,6 +11,9 @@ internal enum FloatClass : byte
     Infinity,
     QuietNaN,
     SignallingNaN,
+
+    /// <summary>Extended precision only: unnormals, pseudo-NaNs and pseudo-infinities (SDM 1 "Unsupported Double Extended-Precision Floating-Point Encodings").</summary>
+    Unsupported,
 }
 
 /// <summary>A format's parameters: precision in bits with the leading one, and the range of exponents of normal numbers.</summary>
@@ -18,6 +21,7 @@ internal readonly record struct FloatFormat(int Precision, int MinExponent, int 
 {
     public static readonly FloatFormat Single = new(24, -126, 127);
     public static readonly FloatFormat Double = new(53, -1022, 1023);
+    public static readonly FloatFormat Extended = new(64, -16382, 16383);
 }
 
 /// <summary>A number taken apart: (-1)^Sign x Significand/2^63 x 2^Exponent, bit 63 of the significand set when finite.</summary>
@@ -29,7 +33,7 @@ internal struct Unpacked
     public bool Sign;
     public bool IsDenormal;
 
-    public readonly bool IsNaN => Class >= FloatClass.QuietNaN;
+    public readonly bool IsNaN => Class is FloatClass.QuietNaN or FloatClass.SignallingNaN;
 
     public static Unpacked Zero(bool sign) => new() { Class = FloatClass.Zero, Sign = sign };
 
@@ -196,8 +200,7 @@ internal static class SoftFloat
         bool tiny = false;
         if (exponent < format.MinExponent)
         {
-            UInt128 unbounded = RoundAt(significand, drop, sign, environment.Rounding, out _, out bool carried);
-            _ = unbounded;
+            _ = RoundAt(significand, drop, sign, environment.Rounding, out _, out bool carried);
             tiny = !(exponent == format.MinExponent - 1 && carried);
             if (tiny && environment.UnderflowMasked && environment.FlushToZero)
             {
@@ -226,7 +229,12 @@ internal static class SoftFloat
         environment.RoundedUp = inexact && (overflowed || rounded > significand);
         if (exponent > format.MaxExponent)
         {
-            return Overflow(sign, inexact, in format, ref environment);
+            if (environment.OverflowMasked)
+            {
+                return Overflow(sign, in format, ref environment);
+            }
+
+            environment.Raised |= MxcsrBits.OE; // and the exponent goes beyond the range: x87 scales it
         }
 
         environment.Raised |= inexact ? MxcsrBits.PE : 0;
@@ -238,9 +246,9 @@ internal static class SoftFloat
     }
 
     /// <summary>SDM 1 "Numeric Overflow Exception (#O)": infinity or the largest number, by rounding mode and sign.</summary>
-    private static Unpacked Overflow(bool sign, bool inexact, in FloatFormat format, ref FloatEnvironment environment)
+    private static Unpacked Overflow(bool sign, in FloatFormat format, ref FloatEnvironment environment)
     {
-        environment.Raised |= MxcsrBits.OE | (inexact || environment.OverflowMasked ? MxcsrBits.PE : 0);
+        environment.Raised |= MxcsrBits.OE | MxcsrBits.PE;
         bool infinite = environment.Rounding switch
         {
             RoundingMode.Nearest => true,
@@ -281,10 +289,11 @@ internal static class SoftFloat
     }
 
     /// <summary>The magnitude of a finite number below 2^64, rounded to an integer.</summary>
-    public static ulong RoundMagnitude(in Unpacked value, RoundingMode mode, out bool inexact)
+    public static ulong RoundMagnitude(in Unpacked value, RoundingMode mode, out bool inexact, out bool up)
     {
         UInt128 scaled = Scaled(in value);
         UInt128 rounded = RoundAt(scaled, 64, value.Sign, mode, out inexact, out _);
+        up = rounded > scaled;
         return (ulong)(rounded >> 64);
     }
 

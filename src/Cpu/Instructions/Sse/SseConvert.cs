@@ -414,7 +414,7 @@ internal static unsafe class SseConvert
         }
 
         RoundingMode mode = (immediate & 4) != 0 ? environment.Rounding : (RoundingMode)(immediate & 3);
-        ulong magnitude = SoftFloat.RoundMagnitude(in value, mode, out bool inexact);
+        ulong magnitude = SoftFloat.RoundMagnitude(in value, mode, out bool inexact, out _);
         environment.Raised |= inexact && (immediate & 8) == 0 ? MxcsrBits.PE : 0;
         if (magnitude == 0)
         {

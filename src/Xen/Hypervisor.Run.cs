@@ -207,6 +207,7 @@ public sealed unsafe partial class Hypervisor
         ulong start = Board.Now;
         vcpu.ChangeRunstate(VcpuRunstateInfo.Running, start);
         Load(vcpu);
+        vcpu.RefreshRunstateArea();
         ulong end = Board.RetiredInstructions + (ulong)instructions;
         while (!_sliceEnded && vcpu.IsRunnable)
         {

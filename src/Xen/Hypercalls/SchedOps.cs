@@ -153,7 +153,7 @@ internal static class SchedOps
                 return Errno.EINVAL.Negated();
             }
 
-            ulong deadline = arg.Timeout == 0 ? 0 : call.Hypervisor.Board.Now + (arg.Timeout * NsPerSecond);
+            ulong deadline = arg.Timeout == 0 ? 0 : Vcpu.Deadline(call.Hypervisor.Board.Now + (arg.Timeout * NsPerSecond));
             if (arg.Id == 0)
             {
                 int free = Array.IndexOf(watchdogs, 0UL);

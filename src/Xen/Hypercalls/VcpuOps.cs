@@ -121,6 +121,7 @@ internal static class VcpuOps
             ulong address = call.Is32Bit ? (uint)area.Address : area.Address;
             Vcpu target = Target(call);
             target.RunstateArea = address;
+            target.Call.Is32Bit = call.Is32Bit;
             return target.WriteRunstate(call, address) ? 0 : Errno.EFAULT.Negated();
         }
     }
@@ -136,7 +137,7 @@ internal static class VcpuOps
 
             Vcpu target = Target(call);
             target.PeriodNs = arg.PeriodNs;
-            target.PeriodicDeadline = call.Hypervisor.Board.Now + arg.PeriodNs;
+            target.PeriodicDeadline = Vcpu.Deadline(call.Hypervisor.Board.Now + arg.PeriodNs);
             return 0;
         }
     }
@@ -172,7 +173,7 @@ internal static class VcpuOps
                 return Errno.ETIME.Negated();
             }
 
-            target.SingleshotDeadline = Math.Min(arg.TimeoutAbsNs, Vcpu.Never - 1);
+            target.SingleshotDeadline = Vcpu.Deadline(arg.TimeoutAbsNs);
             return 0;
         }
     }
@@ -233,7 +234,7 @@ internal static class VcpuOps
         public static long Execute(HypercallContext call)
         {
             ulong timeout = call.Is32Bit ? (uint)call.Args[0] | (call.Args[1] << 32) : call.Args[0];
-            call.Vcpu.SingleshotDeadline = timeout == 0 ? Vcpu.Never : Math.Min(timeout, Vcpu.Never - 1);
+            call.Vcpu.SingleshotDeadline = timeout == 0 ? Vcpu.Never : Vcpu.Deadline(timeout);
             return 0;
         }
     }

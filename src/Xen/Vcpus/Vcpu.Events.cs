@@ -11,6 +11,9 @@ internal sealed partial class Vcpu
     /// <summary>No deadline.</summary>
     public const ulong Never = ulong.MaxValue;
 
+    /// <summary>Deadlines beyond this tick (146 years) never come, so that no guest can wind the machine's clock to its end.</summary>
+    private const ulong LastTick = 1UL << 62;
+
     private uint[] _polledPorts = [];
     private Hpa _info;
     private bool _hasInfo;
@@ -63,6 +66,9 @@ internal sealed partial class Vcpu
         Unblock();
     }
 
+    /// <summary>A deadline that a guest names, as a tick at which the machine may arrive.</summary>
+    public static ulong Deadline(ulong tick) => tick > LastTick ? Never : tick;
+
     /// <summary>vcpu_mark_events_pending: sets evtchn_upcall_pending and wakes the vCPU.</summary>
     public void MarkEventsPending()
     {
@@ -85,7 +91,7 @@ internal sealed partial class Vcpu
     public void Poll(uint[] ports, ulong deadline)
     {
         _polledPorts = ports;
-        PollDeadline = deadline;
+        PollDeadline = Deadline(deadline);
         IsBlocked = true;
     }
 
@@ -112,7 +118,7 @@ internal sealed partial class Vcpu
         if (PeriodicDeadline <= now)
         {
             // Ticks that were missed are not made up for.
-            PeriodicDeadline += PeriodNs * (((now - PeriodicDeadline) / PeriodNs) + 1);
+            PeriodicDeadline = Deadline(PeriodicDeadline + (PeriodNs * (((now - PeriodicDeadline) / PeriodNs) + 1)));
             Domain.Events.RaiseVirq(Virq.Timer, Id);
         }
 

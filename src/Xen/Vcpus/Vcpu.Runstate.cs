@@ -36,6 +36,19 @@ internal sealed partial class Vcpu
         _runstate.StateEntryTime = now;
     }
 
+    /// <summary>
+    /// Before the vCPU runs: the area that it has registered is brought up to date. An address that leads nowhere by now is the guest's
+    /// affair, as in Xen.
+    /// </summary>
+    public void RefreshRunstateArea()
+    {
+        if (RunstateArea != 0)
+        {
+            DescribeCaller();
+            _ = WriteRunstate(Call, RunstateArea);
+        }
+    }
+
     /// <summary>Copies the runstate to the caller's memory, in the caller's layout.</summary>
     public bool WriteRunstate(HypercallContext call, ulong handle)
     {

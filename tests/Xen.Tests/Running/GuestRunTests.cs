@@ -204,6 +204,102 @@ public class GuestRunTests
     }
 
     [Fact]
+    public void DeadlinesBeyondAllTimeDoNotMoveTheClock()
+    {
+        using TestMachine machine = new();
+        Domain guest = machine.CreateGuest(c =>
+        {
+            c.Store(0x3000, 0);
+            c.Store(0x3004, 0);
+            c.Store(0x3008, 0xFFFF_FFFE);
+            c.Store(0x300C, 0xFFFF_FFFF);
+            c.Hypercall(HypercallNumber.VcpuOp, (uint)VcpuOp.SetSingleshotTimer, 0, 0x3008);
+            c.Hypercall(HypercallNumber.SchedOp, (uint)SchedOp.Poll, 0x3000);
+        });
+        machine.Unpause(guest);
+        Assert.Equal(RunStop.Idle, machine.Xen.Run(Limit));
+        Assert.True(machine.Board.Now < 1_000_000);
+    }
+
+    [Fact]
+    public void SecondVcpuIsBroughtUp()
+    {
+        using TestMachine machine = new();
+        Domain guest = machine.CreateDomain(64, vcpus: 2);
+        const uint Second = 0x1_4000;
+        machine.WriteForeign(guest, TestMachine.CodeAddress, TestMachine.Assemble(c =>
+        {
+            Label wait = c.CreateLabel();
+            WriteContext(c, 0x4000, Second);
+            c.Hypercall(HypercallNumber.VcpuOp, (uint)VcpuOp.Initialise, 1, 0x4000);
+            c.Hypercall(HypercallNumber.VcpuOp, (uint)VcpuOp.Up, 1);
+            c.Label(ref wait);
+            c.Hypercall(HypercallNumber.SchedOp, (uint)SchedOp.Yield);
+            c.cmp(__dword_ptr[0x5000], 77);
+            c.jne(wait);
+            c.Print("one");
+            c.Poweroff();
+        }));
+        machine.WriteForeign(guest, Second, TestMachine.Assemble(c =>
+        {
+            c.Print("two");
+            c.Store(0x5000, 77);
+            c.hlt(); // down for good: the first vCPU goes on
+        }));
+        HvmHwCpu cpu = VcpuState.FlatProtectedMode();
+        cpu.Rip = TestMachine.CodeAddress;
+        cpu.Rsp = TestMachine.StackTop;
+        machine.SetRegisters(guest, in cpu);
+        machine.Unpause(guest);
+        Assert.Equal(RunStop.AllEnded, machine.Xen.Run(Limit));
+        Assert.Equal("twoone", machine.Console(guest.Id).ToString());
+        Assert.Equal(DomainExitKind.Poweroff, guest.Exit.Kind);
+    }
+
+    [Fact]
+    public void RunstateAreaFollowsTheVcpu()
+    {
+        using TestMachine machine = new();
+        Domain guest = Run(machine, c =>
+        {
+            c.Store(0x3000, 0x4000);
+            c.Store(0x3004, 0);
+            c.Hypercall(HypercallNumber.VcpuOp, (uint)VcpuOp.RegisterRunstateMemoryArea, 0, 0x3000);
+            c.Store(0x3000, 0);
+            c.Store(0x3004, 0);
+            c.Store(0x3008, 5_000_000);
+            c.Store(0x300C, 0);
+            c.Hypercall(HypercallNumber.SchedOp, (uint)SchedOp.Poll, 0x3000);
+            c.mov(eax, __dword_ptr[0x4000]); // state: running
+            c.add(al, (byte)'0');
+            c.@out(0xE9, al);
+            c.mov(eax, __dword_ptr[0x4000 + 28]); // time blocked, low half
+            c.shr(eax, 20);
+            c.add(al, (byte)'0');
+            c.@out(0xE9, al);
+            c.Poweroff();
+        });
+        Assert.Equal("04", machine.Console(guest.Id).ToString()); // 4 x 2^20 ns and some
+    }
+
+    [Fact]
+    public void StringOutputReachesTheConsole()
+    {
+        using TestMachine machine = new();
+        Domain guest = Run(machine, c =>
+        {
+            c.Store(0x5000, 0x6C6C_6568);
+            c.Store(0x5004, 0x216F);
+            c.mov(esi, 0x5000);
+            c.mov(ecx, 6);
+            c.mov(edx, 0xE9);
+            c.rep.outsb();
+            c.Poweroff();
+        });
+        Assert.Equal("hello!", machine.Console(guest.Id).ToString());
+    }
+
+    [Fact]
     public void WatchdogBites()
     {
         using TestMachine machine = new();
@@ -285,6 +381,24 @@ public class GuestRunTests
             Assert.Equal((new Gpa(0x4000_5000), new Gva(0x4000_5000), AccessKind.Read), (fault.Gpa, fault.Gva, fault.Kind));
             Assert.Equal((victim.Vmid, accomplice.Vmid), (fault.Owner, fault.Name));
         }
+    }
+
+    /// <summary>struct vcpu_hvm_context for flat 32-bit code (xen/include/public/hvm/hvm_vcpu.h).</summary>
+    private static void WriteContext(Assembler c, uint at, uint rip)
+    {
+        uint registers = at + 8;
+        c.Store(registers + 16, (uint)TestMachine.StackTop - 0x800); // esp
+        c.Store(registers + 32, rip);
+        c.Store(registers + 40, 0x11); // cr0: PE, ET
+        for (uint segment = 0; segment < 4; segment++)
+        {
+            c.Store(registers + 84 + (4 * segment), uint.MaxValue); // limits of cs, ds, ss, es
+        }
+
+        c.Store(registers + 100, 0x67); // tr
+        c.Store(registers + 104, 0x0C9B | (0x0C93 << 16));
+        c.Store(registers + 108, 0x0C93 | (0x0C93 << 16));
+        c.Store(registers + 112, 0x8B);
     }
 
     internal static void Forever(Assembler c)

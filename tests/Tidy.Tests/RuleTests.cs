@@ -96,6 +96,7 @@ public sealed class RuleTests
     [InlineData("% 3A \"Access Rights\"", 0)]
     [InlineData("ADC, Add With Carry (% 2A).", 0)]
     [InlineData("named as in % 4 without the prefix", 0)]
+    [InlineData("the reset values of % 4.", 0)]
     [InlineData("the %'s words", 0)]
     [InlineData("% 5 \"Access Rights\"", 1)]
     [InlineData("% 3E \"Access Rights\"", 1)]

@@ -10,7 +10,8 @@ using Xenolith.Cli.Trace;
 namespace Xenolith.Cli.Commands;
 
 /// <summary>
-/// <c>xenolith demo</c>: what the machine is for, in one story. It runs the same three guests on the same infected Xen twice, checks each sentence it
+/// <c>xenolith demo</c>: what the machine is for, in one story. It runs the same three guests on the same infected Xen twice, checks
+/// each sentence it
 /// says, and fails when one does not hold.
 /// </summary>
 internal sealed class DemoCommand

@@ -91,8 +91,7 @@ public sealed unsafe partial class TranslationUnit<TUnit, TProbe>
             }
         }
 
-        // Privileges are evaluated once the ultimate physical address is known (SDM 3C "Prioritization of EPT Misconfigurations and EPT
-        // Violations").
+        // Privileges come last (SDM 3C "Prioritization of EPT Misconfigurations and EPT Violations").
         if ((rights & AccessRights.EptNeeds(kind, (walk.Guest & PageRights.US) != 0)) == 0)
         {
             return EptViolation(ref walk, gpa, asked, rights, ref translation);
@@ -103,7 +102,9 @@ public sealed unsafe partial class TranslationUnit<TUnit, TProbe>
             : SetEptAccessedAndDirty(ref context, ref walk, gpa, kind, ref used, usedCount, ref rights, ref translation);
     }
 
-    /// <summary>One EPT reference, judged in the hypervisor's name (docs/asmi.md, G2). False, with the denial noted, when it is refused.</summary>
+    /// <summary>
+    /// One EPT reference, judged in the hypervisor's name (docs/asmi.md, G2). False, with the denial noted, when it is refused.
+    /// </summary>
     private bool TryReadEptEntry(
         ref PagingContext context, ref Walk walk, Gpa gpa, Hpa entryHpa, int level, out ulong entry, ref Translation translation)
     {

@@ -10,7 +10,8 @@ using static Xenolith.Cpu.VmcsField;
 namespace Xenolith.Cpu.Tests;
 
 /// <summary>
-/// Method: what ASMI changes in VMLAUNCH, VMCLEAR, VM entry and VM exit (docs/asmi.md: P7-P9, G2, G6-G8, G15, G16) is watched at VMIDR and at the
+/// Method: what ASMI changes in VMLAUNCH, VMCLEAR, VM entry and VM exit (docs/asmi.md: P7-P9, G2, G6-G8, G15, G16) is watched at VMIDR
+/// and at the
 /// VMCS, in both profiles. It fails when an identity is made twice or too late, when VMIDR does not follow a transition, when VMCLEAR ends
 /// a VM that its profile keeps (or keeps one that it ends), or when a refused access does not leave the guest with all its facts.
 /// </summary>

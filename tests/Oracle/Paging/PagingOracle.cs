@@ -466,13 +466,7 @@ public sealed unsafe class PagingOracle(byte* memory, ulong memorySize)
             }
 
             eptBits = (read ? 8UL : 0) | (write ? 16UL : 0) | (execute ? 32UL : 0) | (_in.EptModeBased && userExecute ? 64UL : 0);
-            bool allowed = access switch
-            {
-                OracleAccess.Read => read,
-                OracleAccess.Write => write,
-                _ => _user ? userExecute : execute,
-            };
-            if (!allowed)
+            if (!(access == OracleAccess.Read ? read : access == OracleAccess.Write ? write : _user ? userExecute : execute))
             {
                 return EptViolation(guest, asked, eptBits, structure);
             }

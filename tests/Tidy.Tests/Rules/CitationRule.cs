@@ -20,7 +20,7 @@ internal static partial class CitationRule
                 string text = file.Lines[line];
                 foreach (Match match in Citation().Matches(text))
                 {
-                    if (!Volume().IsMatch(match.Value))
+                    if (!Volume().IsMatch(match.Value.TrimEnd('.')))
                     {
                         string how = "write SDM 1, 2A-2D, 3A-3D or 4, then the section's title in quotes";
                         yield return new Finding(file.Path, line + 1, $"\"{match.Value}\": {how}");

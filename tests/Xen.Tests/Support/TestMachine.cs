@@ -13,7 +13,9 @@ using Xenolith.Xen.Abi;
 
 namespace Xenolith.Xen.Tests.Support;
 
-/// <summary>A small machine with Xen on it, and short ways to make hypercalls as Dom0 or as a guest and to build guests from a few instructions.</summary>
+/// <summary>
+/// A small machine with Xen on it, and short ways to make hypercalls as Dom0 or as a guest and to build guests from a few instructions.
+/// </summary>
 internal sealed class TestMachine : IDisposable
 {
     public const ulong CodeAddress = 0x1_0000;

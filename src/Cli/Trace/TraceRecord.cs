@@ -103,5 +103,10 @@ internal sealed record TraceRecord
         }
     }
 
-    public string NameOf(uint vmid) => Names.TryGetValue(vmid, out string? name) ? name : vmid == 0 ? "nobody" : $"VMID {vmid}";
+    public string NameOf(uint vmid) => Names.TryGetValue(vmid, out string? name) ? name : vmid switch
+    {
+        0 => "nobody",
+        uint.MaxValue => "the isolation unit",
+        _ => $"VMID {vmid}",
+    };
 }

@@ -106,6 +106,7 @@ internal sealed unsafe class TraceRecorder(TraceFilter filter, Action<TraceRecor
         Translation result = record.Result;
         bool ok = record.Status == TranslationStatus.Ok;
         bool isExit = record.Status is TranslationStatus.EptViolation or TranslationStatus.EptMisconfiguration or TranslationStatus.IsolationViolation;
+        bool isPlain = record.StepCount == 1 && record.Steps[0].Stage == WalkStage.Datum && !record.HasGva; // physical from the start: no GPA led here
         bool byInstruction = domain is { Id: not 0 } && record.Origin is AccessOrigin.Datum or AccessOrigin.GuestPaging;
         return new TraceRecord
         {
@@ -125,8 +126,8 @@ internal sealed unsafe class TraceRecorder(TraceFilter filter, Action<TraceRecor
             Updates = record.Updates,
             Lookups = record.Lookups,
             ErrorCode = record.Status == TranslationStatus.PageFault ? (uint)result.ErrorCode : null,
-            FaultGpa = isExit ? result.FaultGpa.Value : null,
-            ExitQualification = isExit ? result.ExitQualification : null,
+            FaultGpa = isExit && !isPlain ? result.FaultGpa.Value : null,
+            ExitQualification = isExit && !isPlain ? result.ExitQualification : null,
             Steps = steps,
             Names = names,
         };

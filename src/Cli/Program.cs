@@ -39,7 +39,10 @@ internal static class Program
             ParseResult parsed = CreateRoot(terminal).Parse(arguments);
             if (parsed.Errors.Count > 0)
             {
-                terminal.Error.WriteLine($"xenolith: {parsed.Errors[0].Message} (see xenolith {CommandOf(parsed)}--help)");
+                string problem = parsed.CommandResult.Command is RootCommand && parsed.UnmatchedTokens.Count > 0
+                    ? $"unknown command '{parsed.UnmatchedTokens[0]}'"
+                    : parsed.Errors[0].Message;
+                terminal.Error.WriteLine($"xenolith: {problem} (see xenolith {CommandOf(parsed)}--help)");
                 return ExitCode.BadInput;
             }
 

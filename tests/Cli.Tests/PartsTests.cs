@@ -71,7 +71,7 @@ public class PartsTests
     public void OtherTextsAreNoRanges(string text) => Assert.Throws<InputException>(() => TraceFilter.ParseRange(text));
 
     [Theory]
-    [InlineData(0x8000_0000_0000_01E7UL, 1, "P RW US A D PAT G XD")]
+    [InlineData(0x8000_0000_0000_01E7UL, 1, "P RW US A D G PAT XD")]
     [InlineData(0x83UL, 2, "P RW PS")]
     [InlineData(0x67UL, 4, "P RW US A")]
     [InlineData(0x66UL, 1, "not present")]

@@ -109,13 +109,13 @@ internal sealed class TranslateCommand
         using MachineSession session = new(options, recorder);
         session.Manager.PreserveEnded = true;
         ManagedDomain domain = session.Manager.Create(config);
-        session.Run();
+        Xen.RunStop stop = session.Run();
 
         gva ??= session.Hypervisor.NextInstruction(domain.Report, vcpu: 0);
         recorder.IsEnabled = true;
         AccessMode mode = arguments.GetValue(_user) ? AccessMode.User : AccessMode.Supervisor;
         session.Hypervisor.Inspect(domain.Report, vcpu: 0, gva.Value, kind, mode);
-        RunReport report = RunReport.Of(session, options, Xen.RunStop.Requested, new ConsolePrinter(null, withNames: false));
+        RunReport report = RunReport.Of(session, options, stop, new ConsolePrinter(null, withNames: false));
         _terminal.Output.WriteLine(EndText.Of(report.Domains[0], report));
         if (explained is null)
         {

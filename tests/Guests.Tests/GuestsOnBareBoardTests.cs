@@ -21,6 +21,7 @@ public sealed class GuestsOnBareBoardTests
     [InlineData("bench", "iterations=1 only=sieve", "bench: digest 38f751fc8f2e6e0c, all results as expected")]
     [InlineData("bench", "iterations=1 only=interpret", "bench: digest 82d8f576574fe7b5, all results as expected")]
     [InlineData("bench", "iterations=1 only=chase", "bench: digest 0a3663b6ba51269c, all results as expected")]
+    [InlineData("bench", "iterations=1 only=floats", "bench: digest 4b1a0e267844e991, all results as expected")]
     [InlineData("bench", "iterations=1 only=calls", "bench: digest 5ba721286927d4c3, all results as expected")]
     [InlineData("flood", "lines=3 width=5", "flood 2 cdefg\nflood: done\n")]
     public void GuestsSayWhatTheySayOnQemu(string guest, string commandLine, string expected)

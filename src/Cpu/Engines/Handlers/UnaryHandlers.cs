@@ -156,9 +156,10 @@ internal static unsafe class UnaryHandlers
         T result;
         if (sizeof(T) == 8)
         {
-            long high = Math.BigMul(long.CreateTruncating(a), long.CreateTruncating(b), out long low);
-            overflow = high != low >> 63;
-            result = T.CreateTruncating(low);
+            long x = long.CreateTruncating(a);
+            long y = long.CreateTruncating(b);
+            overflow = ((int)x != x || (int)y != y) && ProductNeedsMoreThan64Bits(x, y);
+            result = T.CreateTruncating(x * y);
         }
         else
         {
@@ -170,5 +171,13 @@ internal static unsafe class UnaryHandlers
 
         LazyFlags.SetCarryOverflow(cpu, overflow, overflow);
         return result;
+    }
+
+    // Not inlined: a handler with a local whose address is taken (low) cannot end in a tail call, and the stack would grow.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static bool ProductNeedsMoreThan64Bits(long x, long y)
+    {
+        long high = Math.BigMul(x, y, out long low);
+        return high != low >> 63;
     }
 }

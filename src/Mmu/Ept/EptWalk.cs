@@ -105,10 +105,11 @@ public sealed unsafe partial class TranslationUnit<TUnit, TProbe>
     /// <summary>
     /// One EPT reference, judged in the hypervisor's name (docs/asmi.md, G2). False, with the denial noted, when it is refused.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)] // twenty times in a cold nested walk
     private bool TryReadEptEntry(
         ref PagingContext context, ref Walk walk, Gpa gpa, Hpa entryHpa, int level, out ulong entry, ref Translation translation)
     {
-        PhysicalAccess access = new(entryHpa, AccessKind.Read, AccessOrigin.EptPaging, context.HypervisorName) { GuestAddress = gpa };
+        PhysicalAccess access = new(entryHpa, AccessKind.Read, AccessOrigin.EptPaging, context.HypervisorName, gpa);
         Counters.EptReferences++;
         Verdict verdict = JudgeCounted(in access);
         entry = verdict.IsAllowed ? ReadEntry(entryHpa, 3) : 0;
@@ -151,7 +152,7 @@ public sealed unsafe partial class TranslationUnit<TUnit, TProbe>
             ulong wanted = isLeaf && kind == AccessKind.Write ? EptEntry.A | EptEntry.D : EptEntry.A;
             if ((entry.Value & wanted) != wanted)
             {
-                PhysicalAccess access = new(entry.Hpa, AccessKind.Write, AccessOrigin.EptPaging, context.HypervisorName) { GuestAddress = gpa };
+                PhysicalAccess access = new(entry.Hpa, AccessKind.Write, AccessOrigin.EptPaging, context.HypervisorName, gpa);
                 Verdict verdict = JudgeCounted(in access);
                 Counters.Updates++;
                 if (verdict.IsAllowed)

@@ -6,8 +6,7 @@ namespace Xenolith.Mmu;
 public readonly struct NoIsolation : IIsolationUnit
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public Verdict Judge(in PhysicalAccess access) =>
-        Verdict.Allow(segment: access.Address.Value >> Pages.Shift) with { HoldsForAllKinds = true };
+    public Verdict Judge(in PhysicalAccess access) => Verdict.AllowAllKinds(segment: access.Address.Value >> Pages.Shift);
 }
 
 /// <summary>Builds machines whose memory nobody guards.</summary>

@@ -113,6 +113,7 @@ public sealed unsafe partial class TranslationUnit<TUnit, TProbe>
     }
 
     /// <summary>One guest reference: EPT and the isolation unit judge the entry's own address first; then it is read.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private TranslationStatus ReadGuestEntry(
         ref PagingContext context, Gpa entryGpa, int level, in PagingFormat format, ref Walk walk, ref Translation translation)
     {
@@ -126,7 +127,7 @@ public sealed unsafe partial class TranslationUnit<TUnit, TProbe>
         }
 
         Counters.GuestReferences++;
-        PhysicalAccess access = new(hpa, AccessKind.Read, AccessOrigin.GuestPaging, context.Name) { GuestAddress = entryGpa, HasGuestAddress = true };
+        PhysicalAccess access = new(hpa, AccessKind.Read, AccessOrigin.GuestPaging, context.Name, entryGpa);
         Verdict verdict = JudgeCounted(in access);
         ulong value = verdict.IsAllowed ? ReadEntry(hpa, format.EntryShift) : 0;
         if (TProbe.IsRecording)
@@ -187,7 +188,7 @@ public sealed unsafe partial class TranslationUnit<TUnit, TProbe>
             return EptViolation(ref walk, used.Gpa, EptQualification.Read | EptQualification.Write, used.Ept, ref translation);
         }
 
-        PhysicalAccess access = new(used.Hpa, AccessKind.Write, AccessOrigin.GuestPaging, context.Name) { GuestAddress = used.Gpa, HasGuestAddress = true };
+        PhysicalAccess access = new(used.Hpa, AccessKind.Write, AccessOrigin.GuestPaging, context.Name, used.Gpa);
         Verdict verdict = JudgeCounted(in access);
         Counters.Updates++;
         if (verdict.IsAllowed)
@@ -203,17 +204,24 @@ public sealed unsafe partial class TranslationUnit<TUnit, TProbe>
         return verdict.IsAllowed ? TranslationStatus.Ok : Denied(ref context, ref walk, in access, in verdict, ref translation);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private ulong ReadEntry(Hpa address, int entryShift)
     {
-        // Entries are aligned, so they never cross a page. Where nothing answers, all ones come back: reserved bits.
-        if (!Bus.IsRam(address, 1UL << entryShift))
+        // Entries are aligned, so they never cross a page.
+        if (address.Value >= _ramSizeBytes || Bus.IsWindow(address))
         {
-            ulong value = Bus.ReadDevice(address, 1 << entryShift);
-            return entryShift == 2 ? (uint)value : value;
+            return ReadDeviceEntry(address, entryShift);
         }
 
-        byte* pointer = Bus.RamPointer(address);
+        byte* pointer = _ram + address.Value;
         return entryShift == 2 ? *(uint*)pointer : *(ulong*)pointer;
+    }
+
+    /// <summary>Where nothing answers, all ones come back: reserved bits.</summary>
+    private ulong ReadDeviceEntry(Hpa address, int entryShift)
+    {
+        ulong value = Bus.ReadDevice(address, 1 << entryShift);
+        return entryShift == 2 ? (uint)value : value;
     }
 
     /// <summary>

@@ -1,4 +1,5 @@
 using System;
+using System.Runtime.CompilerServices;
 
 namespace Xenolith.Mmu;
 
@@ -71,6 +72,7 @@ public sealed unsafe partial class TranslationUnit<TUnit, TProbe>
         return true;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)] // once per reference; the copies of both structs go away with the call
     private Verdict JudgeCounted(in PhysicalAccess access)
     {
         Verdict verdict = _unit.Judge(in access);

@@ -128,7 +128,7 @@ public sealed unsafe partial class TranslationUnit<TUnit, TProbe>
             Stage = stage,
             Level = (byte)level,
             IsUpdate = isUpdate,
-            Gpa = access.HasGuestAddress ? access.GuestAddress : new Gpa(access.Address.Value),
+            Gpa = stage == WalkStage.Ept ? new Gpa(access.Address.Value) : access.GuestAddress,
             Hpa = access.Address,
             Entry = entry,
             Kind = access.Kind,

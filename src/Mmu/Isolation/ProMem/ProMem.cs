@@ -54,14 +54,14 @@ public readonly unsafe struct ProMem : IIsolationUnit
             return InFirstSegment(in access, segment, owner, lookups);
         }
 
-        return Verdict.Allow(segment, owner, lookups) with { HoldsForAllKinds = true };
+        return Verdict.AllowAllKinds(segment, owner, lookups);
     }
 
     /// <summary>5-6: not equal, zero. Device registers are no memory, even where their window hides some: they have no owner.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     private Verdict NotAllotted(in PhysicalAccess access, ulong segment, Vmid owner, uint lookups) => _bus.IsRam(access.Address, 1)
         ? Verdict.Deny(segment, owner, lookups)
-        : Verdict.Allow(segment, Vmid.None, lookups) with { HoldsForAllKinds = true };
+        : Verdict.AllowAllKinds(segment, Vmid.None, lookups);
 
     /// <summary>G1: the VMIDR slot is nobody's but Pro-mem's, and the rest of its page must not be cached together with it.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -73,12 +73,12 @@ public readonly unsafe struct ProMem : IIsolationUnit
             return Verdict.Deny(segment, Vmid.Unit, lookups) with { HoldsForPage = false };
         }
 
-        return Verdict.Allow(segment, owner, lookups) with { HoldsForAllKinds = true, HoldsForPage = offset >= Pages.Size };
+        return Verdict.AllowAllKinds(segment, owner, lookups) with { HoldsForPage = offset >= Pages.Size };
     }
 
     /// <summary>P4: the table itself, and a rest of memory too small for a segment. Beyond RAM there is nothing to protect.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     private Verdict BeyondSegments(in PhysicalAccess access, ulong segment) => _bus.IsRam(access.Address, 1)
         ? Verdict.Deny(segment, Vmid.Unit)
-        : Verdict.Allow(segment) with { HoldsForAllKinds = true };
+        : Verdict.AllowAllKinds(segment);
 }

@@ -18,6 +18,9 @@ internal sealed unsafe class FlatMachine : IDisposable
     public const ulong DataStart = 0x10_0000;
     private const ulong MemorySizeBytes = 8 << 20;
     private const ulong TablesStart = 0x40_0000;
+    private const ulong GdtStart = 0x2_0000;
+    private const ulong IdtStart = 0x2_1000;
+    private const ulong StubsStart = 0x2_2000;
 
     public FlatMachine(int bits = 64)
     {
@@ -28,6 +31,7 @@ internal sealed unsafe class FlatMachine : IDisposable
         CpuState* cpu = Processor.State;
         cpu->Paging.PhysicalAddressBits = 46;
         SetSegments(cpu, bits);
+        BuildDescriptorTables(cpu, bits);
         cpu->Paging.Cr0 = 0x31;
         cpu->Paging.Efer = 0;
         if (bits == 64)
@@ -77,6 +81,16 @@ internal sealed unsafe class FlatMachine : IDisposable
         Load(address, stream.ToArray());
     }
 
+    /// <summary>After a halt in the stub of an exception: its vector, else -1.</summary>
+    public int HaltedInVector
+    {
+        get
+        {
+            ulong offset = State->Rip - 1 - StubsStart;
+            return offset < 32 * 16 && offset % 16 == 0 ? (int)(offset / 16) : -1;
+        }
+    }
+
     /// <summary>Unmaps one page, so that it faults.</summary>
     public void Unmap(ulong address)
     {
@@ -101,6 +115,23 @@ internal sealed unsafe class FlatMachine : IDisposable
                 Selector = isCode ? (ushort)8 : (ushort)16,
                 AccessRights = isCode ? (bits == 64 ? 0xA09BU : 0xC09BU) : 0xC093U,
             };
+        }
+    }
+
+    /// <summary>A gate for every exception, each to a HLT of its own.</summary>
+    private void BuildDescriptorTables(CpuState* cpu, int bits)
+    {
+        byte* memory = Memory.Base;
+        *(ulong*)(memory + GdtStart + 8) = bits == 64 ? 0x00AF_9B00_0000_FFFFUL : 0x00CF_9B00_0000_FFFFUL;
+        *(ulong*)(memory + GdtStart + 16) = 0x00CF_9300_0000_FFFFUL;
+        cpu->Gdtr = new TableRegister { Base = GdtStart, Limit = 23 };
+        int size = bits == 64 ? 16 : 8;
+        cpu->Idtr = new TableRegister { Base = IdtStart, Limit = (ushort)((size * 32) - 1) };
+        for (ulong vector = 0; vector < 32; vector++)
+        {
+            ulong stub = StubsStart + (vector * 16);
+            memory[stub] = 0xF4;
+            *(ulong*)(memory + IdtStart + (vector * (uint)size)) = ((stub >> 16) << 48) | 0x0000_8E00_0008_0000UL | (stub & 0xFFFF);
         }
     }
 

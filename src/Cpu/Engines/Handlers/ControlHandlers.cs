@@ -455,6 +455,11 @@ internal static unsafe class ControlHandlers
     {
         Block* block = Block.Of(op);
         Block* next = block->Successor;
+        while (next != null && next->IsDead && next->Successor != null)
+        {
+            block->Successor = next = next->Successor; // a block rewritten often must not leave a long chain
+        }
+
         cpu->Budget += block->Count - op->InstructionIndex;
         cpu->DataAccesses -= block->Accesses - op->AccessesBefore;
         if (op->InstructionIndex != 0 || next == null || next->Count > cpu->Budget)

@@ -113,7 +113,7 @@ public sealed partial class Hypervisor
         HypercallContext call = new(this, caller.Vcpu);
         call.SetArgs(arg1, arg2, arg3, arg4, arg5);
         caller.Domain.Counters.Hypercalls++;
-        return new HypercallResult(HypercallTable.Dispatch(call, (ulong)number));
+        return new HypercallResult(HypercallTable.DispatchWhole(call, (ulong)number));
     }
 
     /// <summary>The living domain with a number.</summary>

@@ -17,9 +17,18 @@ internal readonly struct Vmcall : IExitHandler
     public static void Handle(in ExitContext exit)
     {
         exit.Domain.Counters.Hypercalls++;
+        ulong rip = exit.Vmcs[VmcsField.GuestRip];
         exit.SkipInstruction();
         bool is64Bit = exit.Is64Bit;
         long result = IsAllowed(in exit) ? Call(in exit, is64Bit) : Errno.EPERM.Negated();
+        if (exit.Vcpu.Call.TryContinue())
+        {
+            // The guest executes the same VMCALL again, with the argument changed, when its turn comes.
+            exit.Vmcs[VmcsField.GuestRip] = rip;
+            exit.SetRegister(is64Bit ? ExitContext.Rdi : ExitContext.Rbx, exit.Vcpu.Call.ContinuationArgument);
+            exit.Hypervisor.EndSlice();
+            return;
+        }
 
         // SCHEDOP_shutdown and the like may have ended the domain; its registers stay as they are.
         exit.SetRegister(ExitContext.Rax, is64Bit ? (ulong)result : (uint)result);

@@ -32,6 +32,31 @@ internal sealed class HypercallContext(Hypervisor hypervisor, Vcpu vcpu)
     /// <summary>Guest handle of the argument structure.</summary>
     public ulong Pointer { get; set; }
 
+    /// <summary>
+    /// The call has done a part and wants to go on with another first argument, after others have had their turn (Xen's continuations):
+    /// its result does not count.
+    /// </summary>
+    public bool IsPreempted { get; private set; }
+
+    /// <summary>The first argument with which a preempted call goes on.</summary>
+    public ulong ContinuationArgument { get; private set; }
+
+    public long Preempt(ulong firstArgument)
+    {
+        IsPreempted = true;
+        ContinuationArgument = firstArgument;
+        return Errno.ERESTART.Negated();
+    }
+
+    /// <summary>For callers that are not interrupted: the preempted call's next part.</summary>
+    public bool TryContinue()
+    {
+        bool preempted = IsPreempted;
+        IsPreempted = false;
+        _args[0] = preempted ? ContinuationArgument : _args[0];
+        return preempted;
+    }
+
     public void SetArgs(ulong arg1, ulong arg2, ulong arg3, ulong arg4, ulong arg5)
     {
         _args[0] = arg1;

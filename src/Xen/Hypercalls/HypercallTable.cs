@@ -28,6 +28,18 @@ public static class HypercallTable
         }
     }
 
+    /// <summary>Does one hypercall to its end, part by part where it is long: for Dom0, and within a multicall.</summary>
+    internal static long DispatchWhole(HypercallContext call, ulong number)
+    {
+        long result = Dispatch(call, number);
+        while (call.TryContinue())
+        {
+            result = Dispatch(call, number);
+        }
+
+        return result;
+    }
+
     /// <summary>Does one hypercall. The privilege level has been checked; <paramref name="call"/> has the arguments.</summary>
     internal static unsafe long Dispatch(HypercallContext call, ulong number)
     {

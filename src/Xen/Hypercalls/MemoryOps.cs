@@ -12,6 +12,9 @@ internal static class MemoryOps
     /// <summary>MEMOP_EXTENT_SHIFT: the command's upper bits say where a preempted call goes on.</summary>
     public const int ExtentShift = 6;
 
+    /// <summary>Extents that a call does before others get their turn.</summary>
+    private const ulong ExtentsPerPart = 4096;
+    private const uint CommandMask = (1 << ExtentShift) - 1;
     private const int MaxOrderOfGuest = 9;
     private const int MaxOrderOfDom0 = 18;
     private const uint MaxE820Entries = 128;
@@ -71,7 +74,7 @@ internal static class MemoryOps
 
     /// <summary>Arguments that no extent can be done of: as Xen, the number of extents done before.</summary>
     private static bool CannotStart(HypercallContext call, in XenMemoryReservation arg) =>
-        StartExtent(call) >= arg.NrExtents || arg.NrExtents > uint.MaxValue
+        StartExtent(call) >= arg.NrExtents || arg.NrExtents > uint.MaxValue >> ExtentShift
         || arg.ExtentOrder > (call.IsPrivileged ? MaxOrderOfDom0 : MaxOrderOfGuest);
 
     private readonly struct ReservationLayout : ICompatLayout<CompatMemoryReservation, XenMemoryReservation>
@@ -101,8 +104,13 @@ internal static class MemoryOps
                 return (long)done;
             }
 
-            for (; done < arg.NrExtents; done++)
+            for (ulong end = done + ExtentsPerPart; done < arg.NrExtents; done++)
             {
+                if (done == end)
+                {
+                    return call.Preempt(((uint)call.Args[0] & CommandMask) | (done << ExtentShift));
+                }
+
                 if (!call.TryReadLong(arg.ExtentStart, done, out ulong gfn)
                     || (gfn & ((1UL << (int)arg.ExtentOrder) - 1)) != 0
                     || gfn >> (Physmap.AddressBits - Pages.Shift) != 0
@@ -127,8 +135,13 @@ internal static class MemoryOps
                 return (long)done;
             }
 
-            for (; done < arg.NrExtents; done++)
+            for (ulong end = done + ExtentsPerPart; done < arg.NrExtents; done++)
             {
+                if (done == end)
+                {
+                    return call.Preempt(((uint)call.Args[0] & CommandMask) | (done << ExtentShift));
+                }
+
                 if (!call.TryReadLong(arg.ExtentStart, done, out ulong gfn) || !TryFree(call, target, gfn, (int)arg.ExtentOrder))
                 {
                     break;

@@ -131,7 +131,7 @@ internal static class OtherOps
 
             HypercallContext inner = new(call.Hypervisor, call.Vcpu) { Is32Bit = call.Is32Bit };
             inner.SetArgs(arg1, arg2, arg3, arg4, arg5);
-            return HypercallTable.Dispatch(inner, number);
+            return HypercallTable.DispatchWhole(inner, number);
         }
     }
 }

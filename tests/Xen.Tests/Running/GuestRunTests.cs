@@ -283,6 +283,45 @@ public class GuestRunTests
     }
 
     [Fact]
+    public void LongHypercallsGoOnWhereTheyWerePreempted()
+    {
+        using TestMachine machine = new();
+        const uint Count = 9000; // more than two parts
+        Domain guest = machine.CreateGuest(c =>
+        {
+            Label fill = c.CreateLabel();
+            Label wrong = c.CreateLabel();
+            c.mov(edi, 0x2_0000);
+            c.mov(eax, 0x1000);
+            c.mov(ecx, Count);
+            c.Label(ref fill);
+            c.mov(__dword_ptr[edi], eax);
+            c.add(edi, 4);
+            c.inc(eax);
+            c.loop(fill);
+
+            // struct xen_memory_reservation: extents, count, order, flags, domain.
+            c.Store(0x3000, 0x2_0000);
+            c.Store(0x3004, Count);
+            c.Store(0x3008, 0);
+            c.Store(0x300C, 0);
+            c.Store(0x3010, DomId.Self);
+            c.Hypercall(HypercallNumber.MemoryOp, (uint)XenMem.PopulatePhysmap, 0x3000);
+            c.cmp(eax, Count);
+            c.jne(wrong);
+            c.Print("all");
+            c.Label(ref wrong);
+            c.Poweroff();
+        });
+        guest.MaxPages = 64 + Count;
+        machine.Unpause(guest);
+        Assert.Equal(RunStop.AllEnded, machine.Xen.Run(Limit));
+        Assert.Equal("all", machine.Console(guest.Id).ToString());
+        Assert.Equal(64 + Count, guest.TotalPages);
+        Assert.Equal(4UL, guest.Counters.Exits[(uint)ExitReason.Vmcall]); // three parts and the power-off
+    }
+
+    [Fact]
     public void StringOutputReachesTheConsole()
     {
         using TestMachine machine = new();

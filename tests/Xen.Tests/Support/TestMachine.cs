@@ -196,7 +196,7 @@ internal sealed class TestMachine : IDisposable
         vcpu.DescribeCaller();
         HypercallContext call = new(Xen, vcpu) { Is32Bit = is32Bit };
         call.SetArgs(arg1, arg2, arg3, 0, 0);
-        return HypercallTable.Dispatch(call, (ulong)number);
+        return HypercallTable.DispatchWhole(call, (ulong)number);
     }
 
     /// <summary>A hypercall of a domain's with one argument structure at GPA 0x3000.</summary>

@@ -20,6 +20,9 @@ public enum IsolationError : byte
     /// <summary>Identities have run out (docs/asmi.md, G16).</summary>
     IdentitiesExhausted,
 
+    /// <summary>The hypervisor asks in the name of a VM whose consent the unit cannot see (docs/asmi.md, G18).</summary>
+    NoConsent,
+
     /// <summary>This unit, or this profile of it, has no such operation.</summary>
     NotSupported,
 
@@ -27,9 +30,12 @@ public enum IsolationError : byte
     SlotInUse,
 }
 
-/// <summary>Why two identities shall reach one segment (docs/asmi.md, G12 and G17).</summary>
+/// <summary>Why two identities shall reach one segment (docs/asmi.md, G12, G17 and G18).</summary>
 public enum SharePurpose : byte
 {
+    /// <summary>Memory of a domain that is not born yet: the hypervisor's own, open to the builder who loads the image.</summary>
+    Building,
+
     /// <summary>A page that Xen's ABI makes guest and hypervisor (or Dom0's daemons) both use: shared_info, rings, grant frames.</summary>
     AbiPage,
 

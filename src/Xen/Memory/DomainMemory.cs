@@ -6,8 +6,9 @@ using Xenolith.Xen.Abi;
 namespace Xenolith.Xen;
 
 /// <summary>
-/// The segments of one domain. While the domain is being built its ordinary segments belong to its builder, so that the builder can
-/// load the image; the first unpause hands them over. The first segment of every domain is acquired in its own name at birth and its
+/// The segments of one domain. While the domain is being built its ordinary segments are Xen's own, open to the builder, who loads the
+/// image; the first unpause hands them over and closes them. An owner must consent itself to whatever happens to its segments
+/// (docs/asmi.md, G18): so a builder that owned them could not have them handed over by Xen. The first segment of every domain is acquired in its own name at birth and its
 /// first page stays out of the guest's sight: Pro-mem keeps VMIDR there (docs/asmi.md, P9).
 /// </summary>
 internal sealed class DomainMemory(FrameAllocator allocator, Domain domain)
@@ -21,8 +22,7 @@ internal sealed class DomainMemory(FrameAllocator allocator, Domain domain)
 
     public IEnumerable<Segment> Segments => _segments.Values;
 
-    /// <summary>In whose name ordinary memory is acquired now.</summary>
-    private Vmid OrdinaryOwner => _builder != Vmid.None ? _builder : domain.Vmid;
+    private bool IsBuilding => _builder != Vmid.None;
 
     /// <summary>Acquires the first segment, in the newborn domain's name, and sets its first page aside.</summary>
     public Errno AcquireFirst()
@@ -44,7 +44,7 @@ internal sealed class DomainMemory(FrameAllocator allocator, Domain domain)
 
         foreach (Segment partial in _partial[(int)use])
         {
-            if ((use != FrameUse.Ordinary || partial.Owner == OrdinaryOwner) && partial.TryTake(order, out frame))
+            if ((use != FrameUse.Ordinary || !IsBuilding || partial.Owner != domain.Vmid) && partial.TryTake(order, out frame))
             {
                 Forget(partial);
                 return Errno.None;
@@ -113,6 +113,11 @@ internal sealed class DomainMemory(FrameAllocator allocator, Domain domain)
                 continue;
             }
 
+            if (segment.Use == FrameUse.Ordinary)
+            {
+                _ = allocator.Control.Share(segment.Owner, segment.Index, Vmid.None, SharePurpose.Building);
+            }
+
             if (allocator.Control.Transfer(segment.Owner, segment.Index, domain.Vmid) != IsolationError.None)
             {
                 return Errno.EPERM;
@@ -148,22 +153,35 @@ internal sealed class DomainMemory(FrameAllocator allocator, Domain domain)
 
     private Errno AcquireFor(FrameUse use, out Segment? segment)
     {
-        // Pages shared with Xen are Xen's first: only an owner may share, and the domain may not have run yet to be asked.
-        Vmid asker = use == FrameUse.SharedWithXen ? allocator.Control.Hypervisor : OrdinaryOwner;
-        Errno error = Acquire(asker, use, out segment);
-        if (error != Errno.None || use == FrameUse.Ordinary)
+        bool isPlain = use == FrameUse.Ordinary && !IsBuilding;
+        Errno error = Acquire(isPlain ? domain.Vmid : allocator.Control.Hypervisor, use, out segment);
+        if (error != Errno.None || isPlain)
         {
             return error;
         }
 
-        Share(segment!);
-        if (use == FrameUse.SharedWithXen)
+        if (use != FrameUse.SharedWithXen && IsBuilding)
         {
-            error = allocator.Control.Transfer(asker, segment!.Index, domain.Vmid) == IsolationError.None ? Errno.None : Errno.EPERM;
-            segment.Owner = domain.Vmid;
+            OpenToBuilder(segment!);
+            return Errno.None;
         }
 
+        Share(segment!);
+        error = allocator.Control.Transfer(segment!.Owner, segment.Index, domain.Vmid) == IsolationError.None ? Errno.None : Errno.EPERM;
+        segment.Owner = domain.Vmid;
         return error;
+    }
+
+    /// <summary>
+    /// A unit without sharing cannot open a segment: there the builder must own it (literal, which believes what Xen says in its name).
+    /// </summary>
+    private void OpenToBuilder(Segment segment)
+    {
+        if (allocator.Control.Share(segment.Owner, segment.Index, _builder, SharePurpose.Building) == IsolationError.NotSupported
+            && allocator.Control.Transfer(segment.Owner, segment.Index, _builder) == IsolationError.None)
+        {
+            segment.Owner = _builder;
+        }
     }
 
     /// <summary>

@@ -155,7 +155,7 @@ public class ProMemModelTests
 
         private bool Transfer(Vmid giver, ulong segment, Vmid receiver)
         {
-            bool possible = MayGive(giver, segment) && _living.ContainsKey(receiver);
+            bool possible = MayGive(giver, segment) && _living.ContainsKey(receiver) && (!IsHardened || giver == _xen);
             Assert.Equal(possible, _control.Transfer(giver, segment, receiver) == IsolationError.None);
             if (possible)
             {
@@ -183,7 +183,7 @@ public class ProMemModelTests
         private bool Share(Vmid owner, ulong segment, Vmid second)
         {
             bool possible = IsHardened && owner != default && _owned.GetValueOrDefault(segment).Owner == owner
-                && (second == default || _living.ContainsKey(second));
+                && (second == default || (_living.ContainsKey(second) && (owner == _xen || _canShare)));
             SharePurpose purpose = _canShare ? SharePurpose.Grant : SharePurpose.AbiPage;
             Assert.Equal(possible, _control.Share(owner, segment, second, purpose) == IsolationError.None);
             if (possible)

@@ -114,11 +114,11 @@ public sealed class ProMemRuleTests : IDisposable
     {
         Launch("asmi");
         ulong ofA = Allocate(_a);
-        ulong ofB = Allocate(_b);
-        Assert.Equal(IsolationError.None, Control.Share(_b, ofB, _a, SharePurpose.AbiPage));
+        ulong ofXen = Allocate(_xen);
+        Assert.Equal(IsolationError.None, Control.Share(_xen, ofXen, _a, SharePurpose.Building));
         Assert.Equal(IsolationError.None, Control.DestroyVm(_a));
         Assert.Equal(Vmid.None, Control.OwnerOf(ofA));
-        Assert.Equal(Vmid.None, Control.SecondOf(ofB));
+        Assert.Equal(Vmid.None, Control.SecondOf(ofXen));
         Assert.Equal(ofA, Allocate(_b));
     }
 
@@ -315,18 +315,46 @@ public sealed class ProMemRuleTests : IDisposable
     {
         Launch("asmi");
         _ = Allocate(_a);
-        ulong segment = Allocate(_a);
-        _machine.Write64(segment << 12, 42);
-        Assert.Equal(IsolationError.NotOwner, Control.Transfer(_xen, segment, _xen));
-        Assert.Equal(IsolationError.NotOwner, Control.Transfer(_b, segment, _b));
-        Assert.Equal(IsolationError.NoSuchObject, Control.Transfer(_a, segment, new Vmid(99)));
-        Assert.Equal(IsolationError.NoSuchObject, Control.Transfer(_a, ulong.MaxValue, _b));
-        Assert.Equal(IsolationError.NoSuchObject, Control.Release(_a, Control.SegmentCount));
         _ = Allocate(_b);
-        Assert.Equal(IsolationError.None, Control.Transfer(_a, segment, _b));
-        Assert.False(Reads(_a, segment));
+        ulong segment = Allocate(_xen);
+        _machine.Write64(segment << 12, 42);
+        Assert.Equal(IsolationError.NotOwner, Control.Transfer(_a, segment, _a));
+        Assert.Equal(IsolationError.NotOwner, Control.Transfer(_b, segment, _b));
+        Assert.Equal(IsolationError.NoSuchObject, Control.Transfer(_xen, segment, new Vmid(99)));
+        Assert.Equal(IsolationError.NoSuchObject, Control.Transfer(_xen, ulong.MaxValue, _b));
+        Assert.Equal(IsolationError.NoSuchObject, Control.Release(_a, Control.SegmentCount));
+        Assert.Equal(IsolationError.None, Control.Transfer(_xen, segment, _b));
+        Assert.False(Reads(_xen, segment));
         Assert.True(Reads(_b, segment));
         Assert.Equal(42UL, _machine.Read64(segment << 12));
+    }
+
+    [Theory]
+    [InlineData("asmi:literal", true)]
+    [InlineData("asmi:hardened", false)]
+    [InlineData("asmi:hardened+shared", false)]
+    public void G18_WhatTheHypervisorSaysInAVmsNameIsNoConsent(string isolation, bool believed)
+    {
+        Launch(isolation);
+        _ = Allocate(_a);
+        ulong segment = Allocate(_a);
+        Assert.Equal(believed ? IsolationError.None : IsolationError.NoConsent, Control.Transfer(_a, segment, _xen));
+        Assert.Equal(believed, Reads(_xen, segment));
+        Assert.NotEqual(IsolationError.None, Control.Share(_a, segment, _xen, SharePurpose.AbiPage));
+        Assert.NotEqual(IsolationError.None, Control.Share(_a, segment, _xen, SharePurpose.Building));
+        Assert.Equal(believed, Reads(_xen, segment));
+    }
+
+    [Fact]
+    public void G18_WhatTheHypervisorTakesInAVmsNameIsScrubbedFirst()
+    {
+        Launch("asmi");
+        _ = Allocate(_a);
+        ulong segment = Allocate(_a);
+        _machine.Write64(segment << 12, 42);
+        Assert.Equal(IsolationError.None, Control.Release(_a, segment));
+        Assert.Equal(segment, Allocate(_xen));
+        Assert.Equal(0UL, _machine.Read64(segment << 12));
     }
 
     [Theory]
@@ -336,13 +364,12 @@ public sealed class ProMemRuleTests : IDisposable
     public void G12_G17_WhatMayBeShared(string isolation, bool abi, bool grant)
     {
         Launch(isolation);
-        _ = Allocate(_a);
-        ulong segment = Allocate(_a);
-        Assert.Equal(abi ? IsolationError.None : IsolationError.NotSupported, Control.Share(_a, segment, _xen, SharePurpose.AbiPage));
-        Assert.Equal(abi, Reads(_xen, segment));
-        Assert.Equal(grant ? IsolationError.None : IsolationError.NotSupported, Control.Share(_a, segment, _b, SharePurpose.Grant));
+        ulong segment = Allocate(_xen);
+        Assert.Equal(abi ? IsolationError.None : IsolationError.NotSupported, Control.Share(_xen, segment, _a, SharePurpose.AbiPage));
+        Assert.Equal(abi, Reads(_a, segment));
+        Assert.Equal(grant ? IsolationError.None : IsolationError.NotSupported, Control.Share(_xen, segment, _b, SharePurpose.Grant));
         Assert.Equal(grant, Reads(_b, segment));
-        Assert.True(Reads(_a, segment));
+        Assert.True(Reads(_xen, segment));
     }
 
     [Fact]
@@ -351,24 +378,26 @@ public sealed class ProMemRuleTests : IDisposable
         Launch("asmi");
         _ = Allocate(_a);
         _ = Allocate(_b);
-        ulong segment = Allocate(_a);
-        Assert.Equal(IsolationError.NotOwner, Control.Share(_xen, segment, _xen, SharePurpose.AbiPage));
-        Assert.Equal(IsolationError.NoSuchObject, Control.Share(_a, segment, new Vmid(99), SharePurpose.AbiPage));
-        Assert.Equal(IsolationError.None, Control.Share(_a, segment, _a, SharePurpose.AbiPage));
-        Assert.Equal(IsolationError.None, Control.Transfer(_a, segment, _b));
+        ulong segment = Allocate(_xen);
+        Assert.Equal(IsolationError.NotOwner, Control.Share(_a, segment, _a, SharePurpose.AbiPage));
+        Assert.Equal(IsolationError.NoSuchObject, Control.Share(_xen, segment, new Vmid(99), SharePurpose.AbiPage));
+        Assert.Equal(IsolationError.None, Control.Share(_xen, segment, _a, SharePurpose.AbiPage));
+        Assert.Equal(IsolationError.None, Control.Transfer(_xen, segment, _b));
         Assert.True(Reads(_a, segment));
         Assert.True(Reads(_b, segment));
         Assert.Equal(IsolationError.None, Control.Share(_b, segment, Vmid.None, SharePurpose.AbiPage));
         Assert.False(Reads(_a, segment));
 
         IsolationError last = IsolationError.None;
-        int shared = 0;
-        for (; shared < 200 && last == IsolationError.None; shared++)
+        int received = 0;
+        for (; received < 200 && last == IsolationError.None; received++)
         {
-            last = Control.Share(_a, Allocate(_a), _xen, SharePurpose.AbiPage);
+            ulong next = Allocate(_xen);
+            Assert.Equal(IsolationError.None, Control.Share(_xen, next, _xen, SharePurpose.AbiPage));
+            last = Control.Transfer(_xen, next, _b);
         }
 
-        Assert.Equal(ProMemControl.SharedSegmentLimit + 1, shared);
+        Assert.Equal(ProMemControl.SharedSegmentLimit + 1, received);
         Assert.Equal(IsolationError.NotSupported, last);
     }
 
@@ -378,13 +407,13 @@ public sealed class ProMemRuleTests : IDisposable
         Launch("asmi");
         _ = Allocate(_a);
         _ = Allocate(_b);
-        ulong segment = Allocate(_a);
-        AssertRises(() => Control.Transfer(_a, segment, _b));
+        ulong segment = Allocate(_xen);
+        AssertRises(() => Control.Transfer(_xen, segment, _b));
         AssertRises(() => Control.Release(_b, segment));
-        ulong shared = Allocate(_a);
-        _ = Control.Share(_a, shared, _b, SharePurpose.AbiPage);
-        AssertRises(() => Control.Share(_a, shared, _xen, SharePurpose.AbiPage));
-        AssertRises(() => Control.Share(_a, shared, Vmid.None, SharePurpose.AbiPage));
+        ulong shared = Allocate(_xen);
+        _ = Control.Share(_xen, shared, _b, SharePurpose.AbiPage);
+        AssertRises(() => Control.Share(_xen, shared, _a, SharePurpose.AbiPage));
+        AssertRises(() => Control.Share(_xen, shared, Vmid.None, SharePurpose.AbiPage));
         AssertRises(() => Control.DestroyVm(_a));
     }
 

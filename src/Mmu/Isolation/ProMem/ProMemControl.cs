@@ -224,8 +224,13 @@ public sealed unsafe class ProMemControl : IsolationControl
             return IsolationError.NoSuchObject;
         }
 
+        if (!IsConsentProven(giver))
+        {
+            return IsolationError.NoConsent; // G18
+        }
+
         Vmid second = MemoryProtectionTable.Second(Table.Entries[segment]);
-        if (second != Vmid.None && !TryCountShared(receiverState))
+        if (second != Vmid.None && !TryCountShared(receiver, receiverState))
         {
             return IsolationError.NotSupported;
         }
@@ -270,8 +275,13 @@ public sealed unsafe class ProMemControl : IsolationControl
             return IsolationError.NotOwner;
         }
 
+        if (second != Vmid.None && purpose != SharePurpose.Grant && !IsConsentProven(owner))
+        {
+            return IsolationError.NoConsent; // G18; to end an access needs none
+        }
+
         Vmid before = MemoryProtectionTable.Second(entry);
-        if (before == Vmid.None && second != Vmid.None && !TryCountShared(_holders[owner.Value]))
+        if (before == Vmid.None && second != Vmid.None && !TryCountShared(owner, _holders[owner.Value]))
         {
             return IsolationError.NotSupported;
         }
@@ -286,16 +296,23 @@ public sealed unsafe class ProMemControl : IsolationControl
         return IsolationError.None;
     }
 
-    private static bool TryCountShared(Holder owner)
+    /// <summary>What the hypervisor opens of its own is its own affair; what a VM receives with a second identity on it is bounded (G17).</summary>
+    private bool TryCountShared(Vmid owner, Holder state)
     {
-        if (owner.SharedSegments >= SharedSegmentLimit)
+        if (owner != Hypervisor && state.SharedSegments >= SharedSegmentLimit)
         {
             return false;
         }
 
-        owner.SharedSegments++;
+        state.SharedSegments++;
         return true;
     }
+
+    /// <summary>
+    /// G18: whoever asks for a change of ownership runs in root operation, so the hypervisor's is the one identity that a hardened
+    /// unit can see consenting. What it says in a VM's name proves nothing.
+    /// </summary>
+    private bool IsConsentProven(Vmid owner) => !Profile.IsHardened || owner == Hypervisor;
 
     private Hpa SegmentStart(ulong segment) => new(segment * SegmentSizeBytes);
 

@@ -29,7 +29,7 @@ public sealed unsafe partial class VmxUnit
 
     private VmxResult Enter(bool isLaunch)
     {
-        if (!InOperation || _vmcs == null || !VmcsIsReachable())
+        if (!InOperation || !HasCurrentVmcs() || !VmcsIsReachable())
         {
             return VmxResult.FailInvalid;
         }

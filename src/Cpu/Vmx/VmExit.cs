@@ -275,6 +275,8 @@ public sealed unsafe partial class VmxUnit
             *(uint*)(_vmcs + VmcsLayout.AbortIndicatorOffset) = indicator;
         }
 
+        ForgetVmcs();
+
         State->Paging.NonRoot = false;
         State->Paging.Name = Memory.Control.Hypervisor;
         State->Activity = ActivityState.Shutdown;

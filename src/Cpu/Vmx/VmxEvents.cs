@@ -101,6 +101,11 @@ public sealed unsafe partial class VmxUnit
     {
         bool exits = InNonRoot && _pin.HasFlag(PinControls.NmiExiting);
         outcome = exits ? ExitForEvent(ExitReason.ExceptionOrNmi, in nmi, 0) : Outcome.Retired;
+        if (exits)
+        {
+            State->Interruptibility |= BlockingByNmi; // the host handles this one: further NMIs wait for its IRET or for VM entry
+        }
+
         return exits;
     }
 

@@ -23,8 +23,7 @@ public sealed unsafe partial class VmxUnit
         }
 
         _vmxonPointer = region.Value;
-        _currentPointer = NoVmcs;
-        _vmcs = null;
+        ForgetVmcs();
         return VmxResult.Succeed;
     }
 
@@ -37,8 +36,7 @@ public sealed unsafe partial class VmxUnit
         }
 
         _vmxonPointer = NoVmcs;
-        _currentPointer = NoVmcs;
-        _vmcs = null;
+        ForgetVmcs();
         return VmxResult.Succeed;
     }
 
@@ -63,8 +61,7 @@ public sealed unsafe partial class VmxUnit
         ClearRegion(pointer);
         if (region.Value == _currentPointer)
         {
-            _currentPointer = NoVmcs;
-            _vmcs = null;
+            ForgetVmcs();
         }
 
         return VmxResult.Succeed;
@@ -91,6 +88,7 @@ public sealed unsafe partial class VmxUnit
 
         _currentPointer = region.Value;
         _vmcs = pointer;
+        _judgedGeneration = Memory.Control.Generation;
         return VmxResult.Succeed;
     }
 
@@ -101,7 +99,7 @@ public sealed unsafe partial class VmxUnit
     public VmxResult TryVmread(VmcsField field, out ulong value)
     {
         value = 0;
-        if (_vmcs == null)
+        if (!HasCurrentVmcs())
         {
             return VmxResult.FailInvalid;
         }
@@ -118,7 +116,7 @@ public sealed unsafe partial class VmxUnit
     /// <summary>VMWRITE of one field of the current VMCS; bits above the field's width are dropped.</summary>
     public VmxResult TryVmwrite(VmcsField field, ulong value)
     {
-        if (_vmcs == null)
+        if (!HasCurrentVmcs())
         {
             return VmxResult.FailInvalid;
         }
@@ -179,7 +177,7 @@ public sealed unsafe partial class VmxUnit
     /// <summary>VMfail: with a current VMCS the error number goes to its VM-instruction error field.</summary>
     internal VmxResult Fail(VmInstructionError error)
     {
-        if (_vmcs == null)
+        if (!HasCurrentVmcs())
         {
             return VmxResult.FailInvalid;
         }

@@ -21,6 +21,9 @@ public sealed unsafe partial class VmxUnit
     /// <summary>The current VMCS region in host memory; judged at VMPTRLD and again at each transition.</summary>
     private byte* _vmcs;
 
+    /// <summary>The state of ownership under which the current VMCS was last judged.</summary>
+    private ulong _judgedGeneration;
+
     internal VmxUnit(Processor processor) => _processor = processor;
 
     /// <summary>In VMX operation, root or non-root: between VMXON and VMXOFF.</summary>
@@ -39,6 +42,32 @@ public sealed unsafe partial class VmxUnit
     internal uint Read32(VmcsField field) => *(uint*)(_vmcs + VmcsLayout.Offset(field));
 
     internal void Write(VmcsField field, ulong value) => *(ulong*)(_vmcs + VmcsLayout.Offset(field)) = value;
+
+    /// <summary>
+    /// True while there is a current VMCS and the software that runs may reach it. Its segment may have changed hands since VMPTRLD: then
+    /// it is judged anew, and a VMCS that is refused is current no more (docs/asmi.md, G14).
+    /// </summary>
+    private bool HasCurrentVmcs()
+    {
+        if (_vmcs == null || _judgedGeneration == Memory.Control.Generation)
+        {
+            return _vmcs != null;
+        }
+
+        _judgedGeneration = Memory.Control.Generation;
+        if (!VmcsIsReachable())
+        {
+            ForgetVmcs();
+        }
+
+        return _vmcs != null;
+    }
+
+    private void ForgetVmcs()
+    {
+        _currentPointer = NoVmcs;
+        _vmcs = null;
+    }
 
     /// <summary>Judges one page of a VMX structure in a name, and finds it in RAM.</summary>
     private bool TryStructure(Vmid name, ulong address, AccessKind kind, out byte* pointer)

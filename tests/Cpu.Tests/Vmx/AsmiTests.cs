@@ -174,6 +174,39 @@ public sealed unsafe class AsmiTests
         Assert.Equal(m.Memory.Control.Hypervisor, m.State->Paging.Name);
     }
 
+    [Fact]
+    public void VmcsThatChangedHandsIsCurrentNoMore()
+    {
+        using VmxMachine m = new("asmi");
+        m.Guest(a => a.hlt());
+        m.GiveGuestMemory();
+        Vmid vm = new((uint)m[AsmiVmidBinding]);
+
+        // The hypervisor gives the very segment of its VMCS to the VM: VMREAD must not become a window into it.
+        Assert.Equal(IsolationError.None, m.Memory.Control.Transfer(m.Memory.Control.Hypervisor, VmxMachine.VmcsRegion / 4096, vm));
+        Assert.True(m.Vmx.TryVmread(GuestRip, out ulong value).IsFailInvalid);
+        Assert.Equal(0u, value);
+        Assert.True(m.Vmx.TryVmwrite(GuestRip, 0).IsFailInvalid);
+        Assert.True(m.Vmx.Vmresume().IsFailInvalid);
+        Assert.False(m.Vmx.Vmptrld(new Hpa(VmxMachine.VmcsRegion)).IsSuccess);
+    }
+
+    [Fact]
+    public void VmcsThatIsLostWhileTheGuestRunsAbortsTheExit()
+    {
+        using VmxMachine m = new("asmi");
+        m.Guest(a => a.hlt());
+        m.GiveGuestMemory();
+        Vmid vm = new((uint)m[AsmiVmidBinding]);
+        Assert.True(m.Vmx.Vmresume().IsSuccess);
+        Assert.Equal(IsolationError.None, m.Memory.Control.Transfer(m.Memory.Control.Hypervisor, VmxMachine.VmcsRegion / 4096, vm));
+        _ = m.Run();
+        Assert.Equal(ActivityState.Shutdown, m.State->Activity);
+        Assert.False(m.Vmx.InNonRoot);
+        Assert.Equal(m.Memory.Control.Hypervisor, m.State->Paging.Name);
+        Assert.True(m.Vmx.TryVmread(GuestRip, out _).IsFailInvalid);
+    }
+
     private static void ClearAndLoad(VmxMachine m)
     {
         Assert.True(m.Vmx.Vmclear(new Hpa(VmxMachine.VmcsRegion)).IsSuccess);

@@ -30,6 +30,25 @@ internal static unsafe class HandlerTable
         }
     }
 
+    /// <summary>The code of every threaded handler that was needed so far, with its name: what the test of tail calls looks at.</summary>
+    internal static List<(string Name, nint Code)> ThreadedCode()
+    {
+        List<(string Name, nint Code)> found = [];
+        lock (Compiled)
+        {
+            foreach ((Key key, nint code) in Compiled)
+            {
+                string name = $"{key.Name}<{key.A.Name} {key.B?.Name} {key.C?.Name} {key.D?.Name} {key.E?.Name}>";
+                if (name.Contains(nameof(TailThreaded), StringComparison.Ordinal))
+                {
+                    found.Add((name, code));
+                }
+            }
+        }
+
+        return found;
+    }
+
     private static nint Compile(Key key)
     {
         if (!Shells.TryGetValue((key.Group, key.Name), out MethodInfo? shell))

@@ -78,7 +78,7 @@ internal sealed unsafe partial class Lowering(Type dispatch)
             Mnemonic.Call => Call(in i, op),
             Mnemonic.Jmp => Jump(in i, op),
             Mnemonic.Ret => Return(in i, op),
-            _ => Conditional(in i, op),
+            _ => Conditional(in i, op) || Vector(in i, op),
         };
         accesses = done && AccessesMemory(in i) ? 1U : 0U;
         return done;

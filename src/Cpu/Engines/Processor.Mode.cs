@@ -33,7 +33,8 @@ public sealed unsafe partial class Processor
         bool is64 = (cpu->Paging.Efer & EferLma) != 0 && code.L;
         bool alignment = user && (cpu->Paging.Cr0 & Cr0Am) != 0 && (cpu->RflagsSystem & RflagsBits.AC) != 0;
 
-        ExecutionMode mode = alignment ? ExecutionMode.AlignmentCheck : ExecutionMode.None;
+        bool sse = (cpu->Paging.Cr0 & (Cr0Em | Cr0Ts)) == 0 && (cpu->Paging.Cr4 & Cr4OsFxsr) != 0;
+        ExecutionMode mode = (alignment ? ExecutionMode.AlignmentCheck : ExecutionMode.None) | (sse ? ExecutionMode.Sse : ExecutionMode.None);
         if (is64)
         {
             mode |= ExecutionMode.Code64 | ExecutionMode.Flat | ExecutionMode.FlatCode;

@@ -56,6 +56,10 @@ internal static unsafe class SlowPath
         return false;
     }
 
+    /// <summary>The instruction would fault, or nearly: it is executed the careful way, and the engine is left.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static void Careful(CpuState* cpu, Op* op) => ProcessorOf(cpu).StepInstead(op);
+
     /// <summary>Executes a cold instruction. True when the block goes on behind it.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     public static bool RunCold(CpuState* cpu, Op* op) => ProcessorOf(cpu).RunCold(op);

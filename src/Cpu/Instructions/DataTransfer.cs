@@ -325,14 +325,15 @@ internal static unsafe class DataTransfer
         CpuState* cpu = p.State;
         SegmentIndex segment = Processor.SegmentOf(in i);
         ulong offset = p.EffectiveAddress(in i);
-        if (!p.TryLinear(segment, offset, 16, Xenolith.Mmu.AccessKind.Write, out ulong linear))
-        {
-            return Outcome.Fault;
-        }
-
+        bool valid = p.TryLinear(segment, offset, 16, Xenolith.Mmu.AccessKind.Write, out ulong linear);
         if ((linear & 15) != 0)
         {
-            return p.Raise(Vector.GP, 0);
+            return p.Raise(Vector.GP, 0); // before any other fault of the address
+        }
+
+        if (!valid)
+        {
+            return Outcome.Fault;
         }
 
         if (!p.TryReadForUpdate(segment, offset, out UInt128 old, out Processor.WriteTarget target))

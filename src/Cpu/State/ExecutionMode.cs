@@ -32,4 +32,7 @@ public enum ExecutionMode : uint
 
     /// <summary>CR0.PE is clear, or EFLAGS.VM is set: segment types are not checked.</summary>
     RealOrVirtual8086 = 1 << 6,
+
+    /// <summary>SSE instructions need no check: CR4.OSFXSR is set, CR0.EM and CR0.TS are clear.</summary>
+    Sse = 1 << 7,
 }

@@ -153,7 +153,7 @@ public static class MemoryMap
 [StructLayout(LayoutKind.Sequential, Pack = 1)]
 public unsafe struct SiliconRequest
 {
-    public const int MaxCode = 48;
+    public const int MaxCode = 64;
 
     /// <summary>64 or 32.</summary>
     public uint Bits;

@@ -25,7 +25,7 @@ enum {
     READ_ONLY_PAGE = 0x20004000, /* one page, read only, between unmapped ones */
     PAGE = 0x1000,
     WINDOW = 256,
-    CODE_MAX = 48,
+    CODE_MAX = 64,
     ENDED_AT_STOP = 0x100,
     TIMED_OUT = 0x101,
 };

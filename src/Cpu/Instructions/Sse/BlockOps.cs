@@ -154,7 +154,7 @@ internal static unsafe class BlockShells
         return Outcome.Retired;
     }
 
-    private static void ShiftLanes<TOp, T>(byte* destination, int sizeBytes, ulong count)
+    internal static void ShiftLanes<TOp, T>(byte* destination, int sizeBytes, ulong count)
         where TOp : struct, ILaneShift
         where T : unmanaged, IBinaryInteger<T>
     {

@@ -7,7 +7,8 @@ using Xunit;
 namespace Xenolith.Cli.Tests;
 
 /// <summary>
-/// Method: command lines, configurations and images with one thing wrong. Fails when the exit code is not 2, when the message is not exactly one line that
+/// Method: command lines, configurations and images with one thing wrong. Fails when the exit code is not 2, when the message is not
+/// exactly one line that
 /// names the culprit, when anything goes to standard output, or when an exception gets through.
 /// </summary>
 public sealed class BadInputTests : IDisposable

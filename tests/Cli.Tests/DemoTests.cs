@@ -7,7 +7,8 @@ using Xunit;
 namespace Xenolith.Cli.Tests;
 
 /// <summary>
-/// Method: the demo is run twice. It checks its own sentences; here it is checked that they are the issue's, that the evidence in the JSON bears them out
+/// Method: the demo is run twice. It checks its own sentences; here it is checked that they are the issue's, that the evidence in the
+/// JSON bears them out
 /// without the demo's judgement, and that the bytes repeat. Fails when the secret is not read without isolation, or is read with it.
 /// </summary>
 public class DemoTests

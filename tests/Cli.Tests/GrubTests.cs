@@ -18,7 +18,8 @@ public sealed class GrubFactAttribute : FactAttribute
 }
 
 /// <summary>
-/// Method: a guest that nobody here wrote is driven by typed commands over the PV console, each after the prompt. Fails when it does not boot, does not answer,
+/// Method: a guest that nobody here wrote is driven by typed commands over the PV console, each after the prompt. Fails when it does
+/// not boot, does not answer,
 /// sees another memory map than it was given, or does not power off.
 /// </summary>
 public class GrubTests

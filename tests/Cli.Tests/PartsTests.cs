@@ -12,7 +12,8 @@ using Xunit;
 namespace Xenolith.Cli.Tests;
 
 /// <summary>
-/// Method: the small parts of the command on texts with known answers. Fails when an escape, a size, a range or an entry bit is read as something else.
+/// Method: the small parts of the command on texts with known answers. Fails when an escape, a size, a range or an entry bit is read as
+/// something else.
 /// </summary>
 public class PartsTests
 {
@@ -91,7 +92,11 @@ public class PartsTests
         Assert.Equal(ExitCode.Ok, run.ExitCode);
         Assert.Contains("Exit codes: 0", run.Output, StringComparison.Ordinal);
         string text = File.ReadAllText(Path.Combine(CommandRun.Images, "..", "docs", "exit-codes.md"));
-        foreach (int code in (int[])[ExitCode.Ok, ExitCode.GuestFailed, ExitCode.BadInput, ExitCode.InstructionLimit, ExitCode.Idle, ExitCode.Internal, ExitCode.Interrupted])
+        int[] codes =
+        [
+            ExitCode.Ok, ExitCode.GuestFailed, ExitCode.BadInput, ExitCode.InstructionLimit, ExitCode.Idle, ExitCode.Internal, ExitCode.Interrupted,
+        ];
+        foreach (int code in codes)
         {
             Assert.Contains($"\n| {code} |", text, StringComparison.Ordinal);
             Assert.Contains($" {code} ", run.Output, StringComparison.Ordinal);

@@ -7,7 +7,8 @@ using Xunit;
 namespace Xenolith.Cli.Tests;
 
 /// <summary>
-/// Method: shipped guests under the command, end to end. Fails when a guest does not say its last word, when a misbehaving one disturbs its neighbour or the
+/// Method: shipped guests under the command, end to end. Fails when a guest does not say its last word, when a misbehaving one disturbs
+/// its neighbour or the
 /// process, when a summary's numbers do not add up, or when two runs of one command line differ in a byte.
 /// </summary>
 public class RunTests

@@ -12,7 +12,8 @@ using Xunit;
 namespace Xenolith.Cli.Tests;
 
 /// <summary>
-/// Method: hello is traced, and each record is held against the counting rule and against its own steps; then the same run is traced with filters, which must
+/// Method: hello is traced, and each record is held against the counting rule and against its own steps; then the same run is traced
+/// with filters, which must
 /// keep exactly the records that they name. Fails when a reference is missing, counted twice or judged in the wrong name.
 /// </summary>
 public sealed class TraceTests : IDisposable

@@ -106,7 +106,8 @@ internal sealed unsafe class TraceRecorder(TraceFilter filter, Action<TraceRecor
         Translation result = record.Result;
         bool ok = record.Status == TranslationStatus.Ok;
         bool isExit = record.Status is TranslationStatus.EptViolation or TranslationStatus.EptMisconfiguration or TranslationStatus.IsolationViolation;
-        bool isPlain = record.StepCount == 1 && record.Steps[0].Stage == WalkStage.Datum && !record.HasGva; // physical from the start: no GPA led here
+        // Physical from the start: no GPA led here
+        bool isPlain = record.StepCount == 1 && record.Steps[0].Stage == WalkStage.Datum && !record.HasGva;
         bool byInstruction = domain is { Id: not 0 } && record.Origin is AccessOrigin.Datum or AccessOrigin.GuestPaging;
         return new TraceRecord
         {

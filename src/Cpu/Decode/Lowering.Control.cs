@@ -121,11 +121,11 @@ internal sealed unsafe partial class Lowering
     private bool Return(in Instruction i, Op* op)
     {
         if (!HasFlatCode || StackWidth(i.Code switch
-            {
-                Code.Retnq or Code.Retnq_imm16 => 8,
-                Code.Retnd or Code.Retnd_imm16 => 4,
-                _ => 2,
-            }) is not { } width)
+        {
+            Code.Retnq or Code.Retnq_imm16 => 8,
+            Code.Retnd or Code.Retnd_imm16 => 4,
+            _ => 2,
+        }) is not { } width)
         {
             return false;
         }

@@ -232,7 +232,9 @@ public sealed unsafe partial class Processor
     /// <summary>Devices are asked for 1, 2, 4 or 8 bytes at a time.</summary>
     private static int DevicePart(int sizeBytes) => sizeBytes >= 8 ? 8 : sizeBytes >= 4 ? 4 : sizeBytes >= 2 ? 2 : 1;
 
-    /// <summary>SDM 3A "Alignment Check Exception (#AC)": natural alignment of scalars; x87 state by its words; larger operands by 8.</summary>
+    /// <summary>
+    /// SDM 3A "Alignment Check Exception (#AC)": natural alignment of scalars; x87 state by its words; larger operands by 8.
+    /// </summary>
     private static uint AlignmentOf(uint sizeBytes) =>
         sizeBytes switch { 1 => 1, 2 or 14 or 94 => 2, 4 or 6 or 28 or 108 => 4, _ => 8 };
 

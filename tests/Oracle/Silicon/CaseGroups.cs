@@ -95,7 +95,8 @@ public static class CaseGroups
             OpCodeInfo info = code.ToOpCode();
             if (info.IsInstruction && info.Encoding == EncodingKind.Legacy | IsVexGeneral(code)
                 && (bits == 64 ? info.Mode64 : info.Mode32)
-                && code.CpuidFeatures().All(features.Contains) && IsX87(code) == (group == "x87") && !info.MustBeCpl0 && !info.IsPrivileged() && WhyExcluded(code) is null)
+                && code.CpuidFeatures().All(features.Contains) && IsX87(code) == (group == "x87")
+                && !info.MustBeCpl0 && !info.IsPrivileged() && WhyExcluded(code) is null)
             {
                 yield return code;
             }

@@ -13,7 +13,8 @@ using Xunit;
 namespace Xenolith.Toolstack.Tests;
 
 /// <summary>
-/// Method: domains are built, looked at through Dom0's hypercalls only, run and destroyed on a real machine with a real isolation unit. Fails when a domain does
+/// Method: domains are built, looked at through Dom0's hypercalls only, run and destroyed on a real machine with a real isolation unit.
+/// Fails when a domain does
 /// not get what its configuration says, when something stays behind after its end, or when a failed construction leaks.
 /// </summary>
 public sealed class DomainManagerTests : IDisposable

@@ -12,7 +12,10 @@ internal enum FloatClass : byte
     QuietNaN,
     SignallingNaN,
 
-    /// <summary>Extended precision only: unnormals, pseudo-NaNs and pseudo-infinities (SDM 1 "Unsupported Double Extended-Precision Floating-Point Encodings").</summary>
+    /// <summary>
+    /// Extended precision only: unnormals, pseudo-NaNs and pseudo-infinities (SDM 1 "Unsupported Double Extended-Precision
+    /// Floating-Point Encodings").
+    /// </summary>
     Unsupported,
 }
 

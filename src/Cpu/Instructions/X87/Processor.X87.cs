@@ -68,7 +68,9 @@ public sealed unsafe partial class Processor
         return true;
     }
 
-    /// <summary>Pointers of the last instruction that was not a control instruction (SDM 1 "x87 FPU Instruction and Data (Operand) Pointers").</summary>
+    /// <summary>
+    /// Pointers of the last instruction that was not a control instruction (SDM 1 "x87 FPU Instruction and Data (Operand) Pointers").
+    /// </summary>
     internal void RecordX87(in Instruction i)
     {
         CpuState* cpu = State;

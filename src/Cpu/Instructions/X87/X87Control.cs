@@ -223,7 +223,9 @@ internal static unsafe class X87Control
         return Outcome.Retired;
     }
 
-    /// <summary>Fills the environment as SDM 1 "Saving the x87 FPU's State with FSTENV/FNSTENV and FSAVE/FNSAVE" draws it; gives back its size.</summary>
+    /// <summary>
+    /// Fills the environment as SDM 1 "Saving the x87 FPU's State with FSTENV/FNSTENV and FSAVE/FNSAVE" draws it; gives back its size.
+    /// </summary>
     private static int Environment(Processor p, in Instruction i, byte* area)
     {
         CpuState* cpu = p.State;

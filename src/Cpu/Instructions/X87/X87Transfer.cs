@@ -4,7 +4,10 @@ using Iced.Intel;
 
 namespace Xenolith.Cpu;
 
-/// <summary>x87 loads, stores, exchanges, conditional moves and constants (SDM 1 "x87 FPU Data Transfer Instructions", "Load Constant Instructions").</summary>
+/// <summary>
+/// x87 loads, stores, exchanges, conditional moves and constants (SDM 1 "x87 FPU Data Transfer Instructions", "Load Constant
+/// Instructions").
+/// </summary>
 internal static unsafe class X87Transfer
 {
     public static void Register(ColdTable table)
@@ -111,7 +114,9 @@ internal static unsafe class X87Transfer
         return Outcome.Retired;
     }
 
-    /// <summary>The constants as 67-bit values (SDM 2A "FLD1/FLDL2T/FLDL2E/FLDPI/FLDLG2/FLDLN2/FLDZ"): rounded as FCW.RC says, without #P.</summary>
+    /// <summary>
+    /// The constants as 67-bit values (SDM 2A "FLD1/FLDL2T/FLDL2E/FLDPI/FLDLG2/FLDLN2/FLDZ"): rounded as FCW.RC says, without #P.
+    /// </summary>
     private static Outcome LoadConstant(Processor p, in Instruction i)
     {
         if (!p.X87Ready())

@@ -54,7 +54,7 @@ internal static class OtherOps
         HypercallEntry.Refuse(HypercallNumber.XsmOp, null, "xsm_op", Errno.ENOSYS, "no policy module is loaded"),
         HypercallEntry.Refuse(HypercallNumber.NmiOp, null, "nmi_op", Errno.ENOSYS, Pv),
         HypercallEntry.Refuse(HypercallNumber.CallbackOp, null, "callback_op", Errno.ENOSYS, Pv),
-        HypercallEntry.Refuse(HypercallNumber.XenoprofOp, null, "xenoprof_op", Errno.ENOSYS, "gone since Xen 4.17"),
+        HypercallEntry.Refuse(HypercallNumber.XenoprofOp, null, "xenoprof_op", Errno.ENOSYS, "not configured"),
         HypercallEntry.Refuse(HypercallNumber.PhysdevOp, null, "physdev_op", Errno.ENOSYS, "no domain has a physical interrupt or device"),
         HypercallEntry.Refuse(HypercallNumber.Sysctl, null, "sysctl", Errno.EPERM, Privileged),
         HypercallEntry.Refuse(HypercallNumber.KexecOp, null, "kexec_op", Errno.EPERM, Privileged),

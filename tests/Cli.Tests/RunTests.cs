@@ -106,8 +106,8 @@ public class RunTests
     {
         CommandRun run = CommandRun.Of("run", CommandRun.Image("tenant/a.cfg"), CommandRun.Image("tenant/b.cfg"), "--quiet");
         Assert.Equal(ExitCode.Ok, run.ExitCode);
-        Assert.Matches("tenant-a\\| tenant A: 6 rounds, digest [0-9a-f]{16}, memory intact", run.Output);
-        Assert.Matches("tenant-b\\| tenant B: 6 rounds, digest [0-9a-f]{16}, memory intact", run.Output);
+        Assert.Matches("tenant-a\\| tenant A: 4 rounds, digest [0-9a-f]{16}, memory intact", run.Output);
+        Assert.Matches("tenant-b\\| tenant B: 4 rounds, digest [0-9a-f]{16}, memory intact", run.Output);
     }
 
     [Fact]

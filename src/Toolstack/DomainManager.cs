@@ -197,7 +197,17 @@ public sealed class DomainManager
         }
     }
 
-    private bool PollConsole(ManagedDomain domain) => domain.Console?.Poll(bytes => Output?.Invoke(domain, bytes)) ?? false;
+    private bool PollConsole(ManagedDomain domain)
+    {
+        if (domain.Console is not { } console)
+        {
+            return false;
+        }
+
+        bool moved = console.Poll(bytes => Output?.Invoke(domain, bytes));
+        domain.IsConsoleRefused = console.IsRefused;
+        return moved;
+    }
 
     private void OnXenConsole(Domain domain, ReadOnlySpan<byte> bytes)
     {

@@ -33,6 +33,9 @@ public sealed class ManagedDomain
     /// <summary>Typed bytes wait for the guest to take them.</summary>
     public bool HasInput => Console is { HasInput: true };
 
+    /// <summary>Dom0 was refused the domain's console ring, when it last looked: what the domain prints there is not seen.</summary>
+    public bool IsConsoleRefused { get; internal set; }
+
     /// <summary>Its end has been told.</summary>
     internal bool IsEndReported { get; set; }
 

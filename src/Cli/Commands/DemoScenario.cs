@@ -52,9 +52,9 @@ internal sealed record DemoScenario
         ConsolePrinter printer = new(null, withNames: true);
         session.Manager.Output = printer.Print;
         SystemMap? symbols = null;
-        foreach (string path in (string[])["tenant/a.cfg", "tenant/b.cfg", "prowler/prowler.cfg"])
+        foreach (string path in (string[])["tenant-a.cfg", "tenant-b.cfg", "prowler.cfg"])
         {
-            DomainConfig config = DomainConfigReader.Read(Path.Combine(imagesFolder, path), (uint)(options.MemoryBytes >> 20));
+            DomainConfig config = DomainConfigReader.Read(Path.Combine(imagesFolder, "demo", path), (uint)(options.MemoryBytes >> 20));
             session.Manager.Create(config);
             symbols = Symbols.ForKernel(config.Kernel);
         }
@@ -75,7 +75,7 @@ internal sealed record DemoScenario
         for (DirectoryInfo? folder = new(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
         {
             string images = Path.Combine(folder.FullName, "images");
-            if (File.Exists(Path.Combine(images, "tenant", "a.cfg")))
+            if (File.Exists(Path.Combine(images, "demo", "tenant-a.cfg")))
             {
                 return images;
             }

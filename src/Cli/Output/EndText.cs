@@ -15,6 +15,7 @@ internal static class EndText
             DomainExitKind.None => run.Stop switch
             {
                 RunStop.InstructionLimit => "still running at the instruction limit",
+                RunStop.Panic => "gone with Xen",
                 RunStop.Idle => "waits for what nothing will bring",
                 _ => "still running",
             },

@@ -90,6 +90,9 @@ internal sealed record RunReport
 {
     public required RunStop Stop { get; init; }
 
+    /// <summary>What Xen last said, when it could not go on; else empty.</summary>
+    public string Panic { get; init; } = "";
+
     public required MachineOptions Options { get; init; }
 
     public required string Isolation { get; init; }
@@ -129,6 +132,7 @@ internal sealed record RunReport
         return new RunReport
         {
             Stop = stop,
+            Panic = session.Hypervisor.PanicMessage,
             Options = options,
             Isolation = session.Isolation.ToString(),
             Instructions = session.Board.RetiredInstructions,
@@ -158,6 +162,7 @@ internal sealed record RunReport
             RunStop.AllEnded => ExitCode.Ok,
             RunStop.InstructionLimit => ExitCode.InstructionLimit,
             RunStop.Idle => ExitCode.Idle,
+            RunStop.Panic => ExitCode.GuestFailed, // no guest can go on, and one of them may have brought it about
             _ => ExitCode.Interrupted,
         };
     }

@@ -43,6 +43,11 @@ internal static class RunReportJson
         json.WriteString("memory", TraceRecordJson.Hex(run.Options.MemoryBytes));
         json.WriteNumber("seed", run.Options.Seed);
         json.WriteString("stop", Names.Of(run.Stop));
+        if (run.Panic.Length > 0)
+        {
+            json.WriteString("panic", run.Panic);
+        }
+
         json.WriteNumber("instructions", run.Instructions);
         json.WriteNumber("idle_ticks", run.IdleTicks);
         json.WriteStartArray("domains");

@@ -17,9 +17,18 @@ internal static class RunReportText
 
     public static void WriteEnds(TextWriter output, RunReport run)
     {
+        if (run.Panic.Length > 0)
+        {
+            output.WriteLine("xenolith: Xen panicked: " + run.Panic);
+        }
+
         foreach (DomainReport domain in run.Domains)
         {
             output.WriteLine("xenolith: " + EndText.Of(domain, run));
+            if (domain.Domain.IsConsoleRefused)
+            {
+                output.WriteLine($"xenolith: {domain.Domain.Name}: {run.Isolation} refuses Dom0 its PV console: what it printed there is not seen");
+            }
         }
     }
 

@@ -219,6 +219,11 @@ public sealed class DomainConfigReader
             "soft-reset" => EndAction.SoftReset,
             _ => null,
         };
+        if (text is not null && action is not (null or EndAction.Destroy))
+        {
+            Warn(_file.Find(key)!.Line, $"{key}: '{text}' is not served, the domain is destroyed when it ends");
+        }
+
         return action ?? throw _file.Error(_file.Find(key)!, $"unknown action '{text}'");
     }
 

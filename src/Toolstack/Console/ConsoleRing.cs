@@ -22,6 +22,9 @@ public sealed class ConsoleRing(IRingPage page)
     /// <summary>Times that the guest left indices in the ring which cannot be; what the ring held was dropped.</summary>
     public int ProtocolErrors { get; private set; }
 
+    /// <summary>The page was not reachable when last looked at: the isolation unit refuses Dom0 the ring.</summary>
+    public bool IsRefused { get; private set; }
+
     /// <summary>Typed bytes that the guest has not taken yet.</summary>
     public bool HasInput => _typed.Count > 0;
 
@@ -50,6 +53,7 @@ public sealed class ConsoleRing(IRingPage page)
     private bool TakeOutput(Action<ReadOnlySpan<byte>> output)
     {
         RingStatus status = _output.TryTake(_buffer, out int taken);
+        IsRefused = status == RingStatus.Unreachable;
         if (status == RingStatus.BadIndex)
         {
             ProtocolErrors++;

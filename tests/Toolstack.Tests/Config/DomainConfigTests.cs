@@ -32,7 +32,7 @@ public sealed class DomainConfigTests : IDisposable
     [Fact]
     public void PlainConfiguration()
     {
-        DomainConfig config = ReadWith("ramdisk='initrd'\nmaxmem=0x80\nvcpus=1\ncmdline='seed=1 secret=x'\non_poweroff='preserve'\non_crash='restart'");
+        DomainConfig config = ReadWith("ramdisk='initrd'\nmaxmem=0x80\nvcpus=1\ncmdline='seed=1 secret=x'\non_poweroff='preserve'\non_crash='destroy'");
         Assert.Equal("d", config.Name);
         Assert.Equal(Path.Combine(_folder, "k.elf"), config.Kernel);
         Assert.Equal(Path.Combine(_folder, "initrd"), config.Ramdisk);
@@ -41,8 +41,8 @@ public sealed class DomainConfigTests : IDisposable
         Assert.Equal("seed=1 secret=x", config.CommandLine);
         Assert.Equal(EndAction.Preserve, config.OnPoweroff);
         Assert.Equal(EndAction.Restart, config.OnReboot);
-        Assert.Equal(EndAction.Restart, config.OnCrash);
-        Assert.Empty(config.Warnings);
+        Assert.Equal(EndAction.Destroy, config.OnCrash);
+        Assert.Equal($"{CfgPath}:6: on_poweroff: 'preserve' is not served, the domain is destroyed when it ends", Assert.Single(config.Warnings));
     }
 
     [Theory]

@@ -24,6 +24,7 @@ public static unsafe class CpuidModel
     private const uint Sse3 = 1u << 0;
     private const uint Ssse3 = 1u << 9;
     private const uint Monitor = 1u << 3;
+    private const uint Vmx = 1u << 5;
     private const uint Cx16 = 1u << 13;
     private const uint Pcid = 1u << 17;
     private const uint Movbe = 1u << 22;
@@ -33,7 +34,7 @@ public static unsafe class CpuidModel
     private const uint Rdrand = 1u << 30;
 
     /// <summary>Leaf 1, ECX.</summary>
-    public const uint FeaturesEcx = Sse3 | Monitor | Ssse3 | Cx16 | Pcid | Movbe | Popcnt | Xsave | Rdrand;
+    public const uint FeaturesEcx = Sse3 | Monitor | Vmx | Ssse3 | Cx16 | Pcid | Movbe | Popcnt | Xsave | Rdrand;
 
     /// <summary>
     /// Leaf 1, EDX: FPU, DE, PSE, TSC, MSR, PAE, MCE, CX8, APIC, SEP, MTRR, PGE, MCA, CMOV, PAT, PSE-36, CLFSH, MMX, FXSR, SSE, SSE2.

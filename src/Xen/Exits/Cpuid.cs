@@ -9,6 +9,7 @@ internal readonly unsafe struct Cpuid : IExitHandler
     private const uint XenLeaves = 5;
     private const uint HypervisorPresent = 1u << 31;
     private const uint Monitor = 1u << 3;
+    private const uint Vmx = 1u << 5; // no nested virtualization
     private const uint Osxsave = 1u << 27;
     private const uint Ospke = 1u << 4;
     private const uint La57 = 1u << 16;
@@ -59,7 +60,7 @@ internal readonly unsafe struct Cpuid : IExitHandler
             1 => result with
             {
                 Ebx = (result.Ebx & 0x00FF_FFFF) | (apicId << 24),
-                Ecx = (result.Ecx & ~(Monitor | Osxsave)) | HypervisorPresent | ((cr4 & Cr4Osxsave) != 0 ? Osxsave : 0),
+                Ecx = (result.Ecx & ~(Monitor | Vmx | Osxsave)) | HypervisorPresent | ((cr4 & Cr4Osxsave) != 0 ? Osxsave : 0),
             },
             7 when subleaf == 0 => result with { Ecx = (result.Ecx & ~(La57 | Ospke)) | ((cr4 & Cr4Pke) != 0 ? Ospke : 0) },
             0xB => result with { Edx = apicId },

@@ -8,7 +8,8 @@ namespace Xenolith.Xen;
 /// <summary>
 /// The segments of one domain. While the domain is being built its ordinary segments are Xen's own, open to the builder, who loads the
 /// image; the first unpause hands them over and closes them. An owner must consent itself to whatever happens to its segments
-/// (docs/asmi.md, G18): so a builder that owned them could not have them handed over by Xen. The first segment of every domain is acquired in its own name at birth and its
+/// (docs/asmi.md, G18): so a builder that owned them could not have them handed over by Xen. The first segment of every domain is
+/// acquired in its own name at birth and its
 /// first page stays out of the guest's sight: Pro-mem keeps VMIDR there (docs/asmi.md, P9).
 /// </summary>
 internal sealed class DomainMemory(FrameAllocator allocator, Domain domain)

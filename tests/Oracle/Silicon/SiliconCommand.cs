@@ -142,15 +142,7 @@ public static class SiliconCommand
 
                 // Both ways through the processor, in turn.
                 SiliconReply ours = (i & 1) == 0 ? emulated.Run(in requests[i]) : emulated.Step(in requests[i]);
-                ulong undefined = Comparison.UndefinedFlags(in instructions[i]);
-                string differences = Comparison.Differences(in replies[i], in ours, undefined);
-                ulong flags = Comparison.FlagDifferences(in replies[i], in ours) & undefined;
-                if (flags != 0 && differences.Length == 0)
-                {
-                    string name = instructions[i].Mnemonic.ToString().ToLowerInvariant();
-                    table.UndefinedDifferences[name] = table.UndefinedDifferences.GetValueOrDefault(name) | flags;
-                }
-
+                string differences = Judge(table, in instructions[i], in replies[i], in ours);
                 if (differences.Length != 0)
                 {
                     table.Mismatches++;
@@ -169,6 +161,21 @@ public static class SiliconCommand
         }
 
         return table;
+    }
+
+    /// <summary>What differs beyond the flags that the manual leaves undefined; those only go into the table.</summary>
+    private static string Judge(ComparisonTable table, in Instruction instruction, in SiliconReply theirs, in SiliconReply ours)
+    {
+        ulong undefined = Comparison.UndefinedFlags(in instruction);
+        string differences = Comparison.Differences(in theirs, in ours, undefined);
+        ulong flags = Comparison.FlagDifferences(in theirs, in ours) & undefined;
+        if (flags != 0 && differences.Length == 0)
+        {
+            string name = instruction.Mnemonic.ToString().ToLowerInvariant();
+            table.UndefinedDifferences[name] = table.UndefinedDifferences.GetValueOrDefault(name) | flags;
+        }
+
+        return differences;
     }
 
     private static int Capture(NativeRunner native, Options options)

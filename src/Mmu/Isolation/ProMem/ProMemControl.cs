@@ -296,7 +296,9 @@ public sealed unsafe class ProMemControl : IsolationControl
         return IsolationError.None;
     }
 
-    /// <summary>What the hypervisor opens of its own is its own affair; what a VM receives with a second identity on it is bounded (G17).</summary>
+    /// <summary>
+    /// What the hypervisor opens of its own is its own affair; what a VM receives with a second identity on it is bounded (G17).
+    /// </summary>
     private bool TryCountShared(Vmid owner, Holder state)
     {
         if (owner != Hypervisor && state.SharedSegments >= SharedSegmentLimit)

@@ -1,6 +1,5 @@
 using System;
 using System.Linq;
-using Xenolith.Shared;
 using Xunit;
 
 namespace Xenolith.Cli.Tests.Guests;
@@ -24,7 +23,7 @@ public sealed class GuestSessionTests
     [MemberData(nameof(Units))]
     public void HelloChecksWhatItIsTold(string unit, string segment)
     {
-        CommandResult run = CommandRun.Of("run", Repository.Image("hello/hello.cfg"), "-q", "--isolation", unit, "--segment-size", segment);
+        CommandRun run = CommandRun.Of("run", CommandRun.Image("hello/hello.cfg"), "-q", "--isolation", unit, "--segment-size", segment);
         Assert.Equal(ExitCode.Ok, run.ExitCode);
         Assert.Contains("hello from a PVH guest on Xen 4.17", run.Output, StringComparison.Ordinal);
         Assert.Contains("command line: \"greeting=hello\"", run.Output, StringComparison.Ordinal);
@@ -36,8 +35,8 @@ public sealed class GuestSessionTests
     [MemberData(nameof(Units))]
     public void ProwlerFindsNothingAndIsRefusedEverything(string unit, string segment)
     {
-        CommandResult run = CommandRun.Of(
-            "run", Repository.Image("hello/hello.cfg"), Repository.Image("prowler/prowler.cfg"), "-q", "--isolation", unit, "--segment-size", segment);
+        CommandRun run = CommandRun.Of(
+            "run", CommandRun.Image("hello/hello.cfg"), CommandRun.Image("prowler/prowler.cfg"), "-q", "--isolation", unit, "--segment-size", segment);
         Assert.Equal(ExitCode.Ok, run.ExitCode);
         Assert.Contains("prowler: I am domain 2; asking Xen for what is not mine\n", run.Output, StringComparison.Ordinal);
         Assert.Contains("map its frame into my space, domain 0: -1 (EPERM)\n", run.Output, StringComparison.Ordinal);
@@ -52,10 +51,10 @@ public sealed class GuestSessionTests
     [Fact]
     public void TenantsSleepWakeAndKeepTheirMemory()
     {
-        using TemporaryFolder folder = new();
-        string a = folder.Config("a", "tenant", 8, "name=A seed=5 rounds=3 memory=128K");
-        string b = folder.Config("b", "tenant", 8, "name=B seed=5 rounds=3 memory=128K secret=other");
-        CommandResult run = CommandRun.Of("run", a, b, "-q");
+        using TestFolder folder = new();
+        string a = folder.Config("a", CommandRun.Image("tenant/tenant.elf"), "cmdline=\'name=A seed=5 rounds=3 memory=128K\'");
+        string b = folder.Config("b", CommandRun.Image("tenant/tenant.elf"), "cmdline=\'name=B seed=5 rounds=3 memory=128K secret=other\'");
+        CommandRun run = CommandRun.Of("run", a, b, "-q");
         Assert.Equal(ExitCode.Ok, run.ExitCode);
         foreach (char name in "AB")
         {
@@ -69,9 +68,9 @@ public sealed class GuestSessionTests
     {
         string[] arguments =
         [
-            "run", Repository.Image("tenant/a.cfg"), Repository.Image("tenant/b.cfg"), Repository.Image("prowler/prowler.cfg"), "--max-instructions", "6000000",
+            "run", CommandRun.Image("tenant/a.cfg"), CommandRun.Image("tenant/b.cfg"), CommandRun.Image("prowler/prowler.cfg"), "--max-instructions", "6000000",
         ];
-        CommandResult[] runs = [.. Enumerable.Range(0, 2).Select(_ => CommandRun.Of([.. arguments, "--json", "--seed", "7"]))];
+        CommandRun[] runs = [.. Enumerable.Range(0, 2).Select(_ => CommandRun.Of([.. arguments, "--json", "--seed", "7"]))];
         Assert.Equal(ExitCode.InstructionLimit, runs[0].ExitCode);
         Assert.Equal(runs[0], runs[1]);
         Assert.NotEqual(runs[0].Output, CommandRun.Of([.. arguments, "--json", "--seed", "8"]).Output);

@@ -1,6 +1,5 @@
 using System;
 using System.IO;
-using Xenolith.Shared;
 using Xunit;
 
 namespace Xenolith.Cli.Tests.Guests;
@@ -10,6 +9,7 @@ namespace Xenolith.Cli.Tests.Guests;
 // loaded must be one line and exit code 2.
 public sealed class MisbehavingGuestTests
 {
+    private const string TenantsLife = "cmdline='name=T seed=5 rounds=3 memory=128K'";
     private const string TenantsEnd = "tenant T: 3 rounds, digest c28f65c7eb069391, memory intact\n";
 
     [Theory]
@@ -21,10 +21,10 @@ public sealed class MisbehavingGuestTests
     [InlineData("wild", "mode=zero", "xenolith: bad: ")]
     public void OneFailsAndTheOtherLivesOn(string guest, string commandLine, string expected)
     {
-        using TemporaryFolder folder = new();
-        string bad = folder.Config("bad", guest, 2, commandLine);
-        string good = folder.Config("good", "tenant", 8, "name=T seed=5 rounds=3 memory=128K");
-        CommandResult run = CommandRun.Of("run", bad, good, "--max-instructions", "30000000");
+        using TestFolder folder = new();
+        string bad = folder.Config("bad", CommandRun.Image($"{guest}/{guest}.elf"), $"cmdline='{commandLine}'");
+        string good = folder.Config("good", CommandRun.Image("tenant/tenant.elf"), TenantsLife);
+        CommandRun run = CommandRun.Of("run", bad, good, "--max-instructions", "30000000");
         Assert.Contains(expected, run.Error, StringComparison.Ordinal);
         Assert.Contains(TenantsEnd, run.Output, StringComparison.Ordinal);
         Assert.NotEqual(ExitCode.Ok, run.ExitCode);
@@ -34,10 +34,10 @@ public sealed class MisbehavingGuestTests
     [Fact]
     public void AFloodedConsoleDrownsNobody()
     {
-        using TemporaryFolder folder = new();
-        string bad = folder.Config("bad", "flood", 2, "width=80");
-        string good = folder.Config("good", "tenant", 8, "name=T seed=5 rounds=3 memory=128K");
-        CommandResult run = CommandRun.Of("run", bad, good, "--max-instructions", "10000000");
+        using TestFolder folder = new();
+        string bad = folder.Config("bad", CommandRun.Image("flood/flood.elf"), "cmdline='width=80'");
+        string good = folder.Config("good", CommandRun.Image("tenant/tenant.elf"), TenantsLife);
+        CommandRun run = CommandRun.Of("run", bad, good, "--max-instructions", "10000000");
         Assert.Equal(ExitCode.InstructionLimit, run.ExitCode);
         Assert.Contains("bad| flood 0 abc", run.Output, StringComparison.Ordinal);
         Assert.Contains(TenantsEnd, run.Output, StringComparison.Ordinal);
@@ -50,22 +50,22 @@ public sealed class MisbehavingGuestTests
     [InlineData(5000)]
     public void ATruncatedImageIsBadInput(int length)
     {
-        using TemporaryFolder folder = new();
-        byte[] image = File.ReadAllBytes(Repository.Image("hello/hello.elf"))[..length];
-        AssertIsBadInput(CommandRun.Of("run", folder.ConfigOf("cut", image)), "cut.elf: offset 0x");
+        using TestFolder folder = new();
+        byte[] image = File.ReadAllBytes(CommandRun.Image("hello/hello.elf"))[..length];
+        AssertIsBadInput(CommandRun.Of("run", folder.Config("cut", folder.Write("cut.elf", image))), "cut.elf: offset 0x");
     }
 
     [Fact]
     public void AnImageWithoutPvhNoteIsBadInput()
     {
-        using TemporaryFolder folder = new();
-        byte[] image = File.ReadAllBytes(Repository.Image("hello/hello.elf"));
+        using TestFolder folder = new();
+        byte[] image = File.ReadAllBytes(CommandRun.Image("hello/hello.elf"));
         int note = image.AsSpan().IndexOf((ReadOnlySpan<byte>)[18, 0, 0, 0, (byte)'X', (byte)'e', (byte)'n', 0]);
         image[note] = 99;
-        AssertIsBadInput(CommandRun.Of("run", folder.ConfigOf("odd", image)), "has no Xen note PHYS32_ENTRY");
+        AssertIsBadInput(CommandRun.Of("run", folder.Config("odd", folder.Write("odd.elf", image))), "has no Xen note PHYS32_ENTRY");
     }
 
-    private static void AssertIsBadInput(CommandResult run, string expected)
+    private static void AssertIsBadInput(CommandRun run, string expected)
     {
         Assert.Equal(ExitCode.BadInput, run.ExitCode);
         Assert.Contains(expected, run.Error, StringComparison.Ordinal);

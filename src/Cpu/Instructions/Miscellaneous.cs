@@ -32,28 +32,34 @@ internal static unsafe class Miscellaneous
     {
         SegmentIndex segment = Processor.SegmentOf(in i);
         ulong offset = p.EffectiveAddress(in i);
-        bool inside;
+        long index;
+        long lower;
+        long upper;
         if (i.Op0Register.GetSize() == 2)
         {
-            if (!p.TryRead(segment, offset, out uint bounds))
+            // Two operands, not one of twice the size: alignment is that of each.
+            if (!p.TryRead(segment, offset, out short low) || !p.TryRead(segment, NextOffset(in i, offset, 2), out short high))
             {
                 return Outcome.Fault;
             }
 
-            short index = p.Gpr<short>(i.Op0Register);
-            inside = index >= (short)bounds && index <= (short)(bounds >> 16);
+            (index, lower, upper) = (p.Gpr<short>(i.Op0Register), low, high);
         }
         else
         {
-            if (!p.TryRead(segment, offset, out ulong bounds))
+            if (!p.TryRead(segment, offset, out int low) || !p.TryRead(segment, NextOffset(in i, offset, 4), out int high))
             {
                 return Outcome.Fault;
             }
 
-            int index = p.Gpr<int>(i.Op0Register);
-            inside = index >= (int)bounds && index <= (int)(bounds >> 32);
+            (index, lower, upper) = (p.Gpr<int>(i.Op0Register), low, high);
         }
 
+        bool inside = index >= lower && index <= upper;
         return inside ? Outcome.Retired : p.Raise(Vector.BR);
     }
+
+    /// <summary>An offset further on, cut to the address size.</summary>
+    private static ulong NextOffset(in Instruction i, ulong offset, uint bytes) =>
+        Processor.AddressBits(in i) == 16 ? (ushort)(offset + bytes) : (uint)(offset + bytes);
 }

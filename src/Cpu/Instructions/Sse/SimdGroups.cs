@@ -14,9 +14,11 @@ internal static class SimdGroups
         SseCompare.Register(table);
         SseConvert.Register(table);
         SseApproximate.Register(table);
+        Sse41.Register(table);
         X87Control.Register(table);
         X87Transfer.Register(table);
         X87Arithmetic.Register(table);
         X87Compare.Register(table);
+        X87Remainder.Register(table);
     }
 }

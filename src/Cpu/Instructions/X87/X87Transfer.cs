@@ -214,11 +214,11 @@ internal static unsafe class X87Transfer
     }
 
     /// <summary>A store that an unmasked exception forbids: its memory is asked for all the same (so does silicon).</summary>
-    private static bool TryProbe(Processor p, in Instruction i, int sizeBytes) =>
+    internal static bool TryProbe(Processor p, in Instruction i, int sizeBytes) =>
         p.TryLinear(Processor.SegmentOf(in i), p.EffectiveAddress(in i), (uint)sizeBytes, Xenolith.Mmu.AccessKind.Write, out ulong linear)
         && p.TryPrepareWrite(linear, p.State->DataAccess, sizeBytes, out _);
 
-    private static void FinishStore(Processor p, in Instruction i, bool empty, bool stored, bool pops, in FloatEnvironment environment)
+    internal static void FinishStore(Processor p, in Instruction i, bool empty, bool stored, bool pops, in FloatEnvironment environment)
     {
         p.RecordX87(in i);
         p.ClearC1();

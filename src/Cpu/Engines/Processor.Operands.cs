@@ -40,6 +40,26 @@ public sealed unsafe partial class Processor
         }
     }
 
+    /// <summary>Writes as much of a value as the register has, with the rules of <see cref="SetGpr"/>.</summary>
+    internal void SetGprSized(Register register, ulong value)
+    {
+        switch (register.GetSize())
+        {
+            case 1:
+                SetGpr(register, (byte)value);
+                break;
+            case 2:
+                SetGpr(register, (ushort)value);
+                break;
+            case 4:
+                SetGpr(register, (uint)value);
+                break;
+            default:
+                SetGpr(register, value);
+                break;
+        }
+    }
+
     /// <summary>Writes a general register by number, with the rules of <see cref="SetGpr"/>.</summary>
     internal static void SetGprAt<T>(CpuState* cpu, int number, T value)
         where T : unmanaged

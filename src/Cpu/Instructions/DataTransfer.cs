@@ -116,7 +116,7 @@ internal static unsafe class DataTransfer
             return Outcome.Fault;
         }
 
-        SetSized(p, i.Op0Register, value);
+        p.SetGprSized(i.Op0Register, value);
         return Outcome.Retired;
     }
 
@@ -127,7 +127,7 @@ internal static unsafe class DataTransfer
             return Outcome.Fault;
         }
 
-        SetSized(p, i.Op0Register, value);
+        p.SetGprSized(i.Op0Register, value);
         return Outcome.Retired;
     }
 
@@ -151,28 +151,9 @@ internal static unsafe class DataTransfer
         }
     }
 
-    private static void SetSized(Processor p, IcedRegister register, ulong value)
-    {
-        switch (register.GetSize())
-        {
-            case 1:
-                p.SetGpr(register, (byte)value);
-                break;
-            case 2:
-                p.SetGpr(register, (ushort)value);
-                break;
-            case 4:
-                p.SetGpr(register, (uint)value);
-                break;
-            default:
-                p.SetGpr(register, value);
-                break;
-        }
-    }
-
     private static Outcome Lea(Processor p, in Instruction i)
     {
-        SetSized(p, i.Op0Register, p.EffectiveAddress(in i));
+        p.SetGprSized(i.Op0Register, p.EffectiveAddress(in i));
         return Outcome.Retired;
     }
 

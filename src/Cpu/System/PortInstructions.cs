@@ -41,7 +41,7 @@ internal static unsafe class PortInstructions
             return outcome;
         }
 
-        SegmentInstructions.SetSized(p, i.Op0Register, p.Platform.ReadPort(port, size));
+        p.SetGprSized(i.Op0Register, p.Platform.ReadPort(port, size));
         return p.Branch(true);
     }
 

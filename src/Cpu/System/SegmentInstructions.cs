@@ -101,7 +101,7 @@ internal static unsafe class SegmentInstructions
             return Outcome.Fault;
         }
 
-        SetSized(p, i.Op0Register, offset);
+        p.SetGprSized(i.Op0Register, offset);
         return p.Branch(true);
     }
 
@@ -168,7 +168,7 @@ internal static unsafe class SegmentInstructions
     {
         if (valid)
         {
-            SetSized(p, i.Op0Register, value);
+            p.SetGprSized(i.Op0Register, value);
         }
 
         return SetZero(p, valid);
@@ -222,7 +222,7 @@ internal static unsafe class SegmentInstructions
             return p.Raise(Vector.UD);
         }
 
-        SetSized(p, i.Op0Register, p.Segment(i.Mnemonic == Mnemonic.Rdfsbase ? SegmentIndex.FS : SegmentIndex.GS).Base);
+        p.SetGprSized(i.Op0Register, p.Segment(i.Mnemonic == Mnemonic.Rdfsbase ? SegmentIndex.FS : SegmentIndex.GS).Base);
         return Outcome.Retired;
     }
 
@@ -262,25 +262,6 @@ internal static unsafe class SegmentInstructions
                 return done;
             default:
                 return p.TryRead(segment, offset, out value);
-        }
-    }
-
-    internal static void SetSized(Processor p, IcedRegister register, ulong value)
-    {
-        switch (register.GetSize())
-        {
-            case 1:
-                p.SetGpr(register, (byte)value);
-                break;
-            case 2:
-                p.SetGpr(register, (ushort)value);
-                break;
-            case 4:
-                p.SetGpr(register, (uint)value);
-                break;
-            default:
-                p.SetGpr(register, value);
-                break;
         }
     }
 }

@@ -115,7 +115,7 @@ internal static unsafe class TableInstructions
             return p.TryWriteOperand(in i, 0, selector) ? Outcome.Retired : Outcome.Fault;
         }
 
-        SegmentInstructions.SetSized(p, i.Op0Register, selector);
+        p.SetGprSized(i.Op0Register, selector);
         return Outcome.Retired;
     }
 

@@ -12,8 +12,6 @@ internal sealed unsafe class FastTable : IDisposable
     public const int Slots = 1 << 16;
 
     private readonly ushort* _filled;
-    private int _filledCount;
-
     public FastTable()
     {
         Entries = (FastTlbEntry*)NativeMemory.AlignedAlloc(Slots * (nuint)sizeof(FastTlbEntry), 64);
@@ -24,6 +22,9 @@ internal sealed unsafe class FastTable : IDisposable
     /// <summary>The entries; index (linear address >> 12) &amp; 0xFFFF.</summary>
     public FastTlbEntry* Entries { get; private set; }
 
+    /// <summary>Slots in the log: never more than there are slots, since none is logged twice.</summary>
+    public int FilledCount { get; private set; }
+
     /// <summary>The slot for an address, about to be filled.</summary>
     public ref FastTlbEntry Take(Gva gva)
     {
@@ -31,7 +32,7 @@ internal sealed unsafe class FastTable : IDisposable
         ref FastTlbEntry entry = ref Entries[slot];
         if ((entry.ReadTag & entry.WriteTag & entry.FetchTag) == FastTlbEntry.NoTag)
         {
-            _filled[_filledCount++] = (ushort)slot;
+            _filled[FilledCount++] = (ushort)slot;
         }
 
         return ref entry;
@@ -50,7 +51,7 @@ internal sealed unsafe class FastTable : IDisposable
     /// <summary>Takes the write tags of all linear pages that lie at a host page.</summary>
     public void DropWriteTags(byte* hostPage)
     {
-        for (int i = 0; i < _filledCount; i++)
+        for (int i = 0; i < FilledCount; i++)
         {
             ref FastTlbEntry entry = ref Entries[_filled[i]];
             if (entry.WriteTag != FastTlbEntry.NoTag && (byte*)((nint)entry.WriteTag + entry.Addend) == hostPage)
@@ -63,13 +64,13 @@ internal sealed unsafe class FastTable : IDisposable
     /// <summary>Empties the filled slots.</summary>
     public void Undo()
     {
-        for (int i = 0; i < _filledCount; i++)
+        for (int i = 0; i < FilledCount; i++)
         {
             ref FastTlbEntry entry = ref Entries[_filled[i]];
             entry.ReadTag = entry.WriteTag = entry.FetchTag = FastTlbEntry.NoTag;
         }
 
-        _filledCount = 0;
+        FilledCount = 0;
     }
 
     public void Dispose()

@@ -313,6 +313,25 @@ public sealed unsafe class TlbTests : IDisposable
     }
 
     [Fact]
+    public void SlotThatWasDroppedIsNotLoggedAgain()
+    {
+        // The log has room for each slot once: a slot logged twice would in the end be written past it.
+        using FastTable table = new();
+        for (int i = 0; i < 1000; i++)
+        {
+            table.Take(new Gva(Page)).ReadTag = Page;
+            table.Take(new Gva(Page + 0x1000)).WriteTag = Page + 0x1000;
+            table.Drop(new Gva(Page));
+            table.DropWriteTags((byte*)(Page + 0x1000) + table.Take(new Gva(Page + 0x1000)).Addend);
+        }
+
+        Assert.Equal(2, table.FilledCount);
+        table.Undo();
+        Assert.Equal(0, table.FilledCount);
+        Assert.Equal(FastTlbEntry.NoTag, table.Entries[(Page >> 12) & 0xFFFF].ReadTag);
+    }
+
+    [Fact]
     public void RandomOperationsNeverLeaveAStaleTranslation()
     {
         Random random = new(20);

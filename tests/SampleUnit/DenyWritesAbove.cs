@@ -7,7 +7,7 @@ namespace Xenolith.SampleUnit;
 
 /// <summary>
 /// An isolation unit of an author who has never touched src/: nobody writes at or above an address, whoever asks.
-/// The profile is the address: <c>--isolation-plugin Xenolith.SampleUnit.dll --isolation deny-writes-above:0x1000000</c>.
+/// The profile is the address: <c>--isolation-unit Xenolith.SampleUnit.dll --isolation deny-writes-above:0x1000000</c>.
 /// </summary>
 public readonly struct DenyWritesAbove(ulong limit) : IIsolationUnit
 {

@@ -41,7 +41,8 @@ public sealed unsafe class TailCallTests
         byte[] code = new byte[16];
         foreach (int bits in (int[])[64, 32])
         {
-            lowering.Begin(ExecutionMode.Flat | ExecutionMode.FlatCode | (bits == 64 ? ExecutionMode.Code64 : ExecutionMode.Code32 | ExecutionMode.Stack32));
+            ExecutionMode size = bits == 64 ? ExecutionMode.Code64 : ExecutionMode.Code32 | ExecutionMode.Stack32;
+            lowering.Begin(size | ExecutionMode.Flat | ExecutionMode.FlatCode | ExecutionMode.Sse);
             foreach (byte prefix in (byte[])[0x40, 0x48, 0x66, 0xF2, 0xF3, 0x64])
             {
                 for (int opcode = 0; opcode < 0x200; opcode++)

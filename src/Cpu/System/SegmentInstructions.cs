@@ -1,7 +1,5 @@
 using Iced.Intel;
 
-using IcedRegister = Iced.Intel.Register;
-
 namespace Xenolith.Cpu;
 
 /// <summary>

@@ -5,7 +5,9 @@ using Iced.Intel;
 
 namespace Xenolith.Cpu;
 
-/// <summary>What SSE4.1 has beyond packed integers, blends and rounding: widening moves, PTEST, dot products (SDM 1 "SSE4.1 Instruction Set").</summary>
+/// <summary>
+/// What SSE4.1 has beyond packed integers, blends and rounding: widening moves, PTEST, dot products (SDM 1 "SSE4.1 Instruction Set").
+/// </summary>
 internal static unsafe class Sse41
 {
     public static void Register(ColdTable table)
@@ -62,7 +64,9 @@ internal static unsafe class Sse41
         return Outcome.Retired;
     }
 
-    /// <summary>DPPS, DPPD: immediate bits 7:4 choose the products, bits 3:0 where the sum goes. Exceptions are checked after each step.</summary>
+    /// <summary>
+    /// DPPS, DPPD: immediate bits 7:4 choose the products, bits 3:0 where the sum goes. Exceptions are checked after each step.
+    /// </summary>
     private static Outcome DotProduct<TElement, T>(Processor p, in Instruction i)
         where TElement : struct, IFloatElement<T>
         where T : unmanaged, IBinaryInteger<T>, IUnsignedNumber<T>

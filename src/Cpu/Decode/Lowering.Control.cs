@@ -88,7 +88,8 @@ internal sealed unsafe partial class Lowering
             return Set(op, typeof(ControlHandlers), nameof(ControlHandlers.CallReg), width);
         }
 
-        return false;
+        return TryAddress(in i, op, out Type address)
+            && Set(op, typeof(ControlHandlers), nameof(ControlHandlers.CallMem), width, address);
     }
 
     private bool Jump(in Instruction i, Op* op)

@@ -80,7 +80,7 @@ internal sealed unsafe partial class Lowering(Type dispatch)
             Mnemonic.Ret => Return(in i, op),
             _ => Conditional(in i, op) || Vector(in i, op),
         };
-        accesses = done && AccessesMemory(in i) ? 1U : 0U;
+        accesses = !done || !AccessesMemory(in i) ? 0U : i.Mnemonic == Mnemonic.Call && i.Op0Kind == OpKind.Memory ? 2U : 1U;
         return done;
     }
 

@@ -56,6 +56,7 @@ public sealed unsafe class BlockLinkingTests
         a.Label(ref loop);
         a.call(FlatMachine.CodeStart + 0x2000);
         a.call(rdx);
+        a.call(__qword_ptr[FlatMachine.DataStart]);
         a.dec(ecx);
         a.jne(loop);
         a.hlt();
@@ -70,13 +71,15 @@ public sealed unsafe class BlockLinkingTests
         g.pop(rsi);
         g.ret();
         machine.Load(g, FlatMachine.CodeStart + 0x3000);
+        *(ulong*)(machine.Memory.Base + FlatMachine.DataStart) = FlatMachine.CodeStart + 0x2000;
 
         Assert.Equal(StopReason.Halted, machine.Processor.Run(1_000_000));
-        Assert.Equal(300UL, machine.State->Gpr[0]);
-        Assert.Equal((300UL * 301) + 300, machine.State->Gpr[3]);
-        Assert.Equal(300UL, machine.State->Gpr[6]);
+        Assert.Equal(600UL, machine.State->Gpr[0]);
+        Assert.Equal((300UL * 300 * 2) + 300, machine.State->Gpr[3]); // the sum of 2 * (2n - 1) + 1
+        Assert.Equal(599UL, machine.State->Gpr[6]);
         Assert.Equal(FlatMachine.StackTop, machine.State->Gpr[4]);
-        Assert.Equal(2UL + (300 * 10) + 1, machine.Processor.RetiredInstructions);
+        Assert.Equal(300UL * 9, machine.State->DataAccesses);
+        Assert.Equal(2UL + (300 * 13) + 1, machine.Processor.RetiredInstructions);
     }
 
     [Theory, MemberData(nameof(Engines))]

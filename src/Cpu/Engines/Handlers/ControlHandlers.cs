@@ -221,6 +221,59 @@ internal static unsafe class ControlHandlers
         return first;
     }
 
+    /// <summary>CALL m: the target is read before the return address is pushed.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static Op* CallMem<T, TAddress, TDispatch>(CpuState* cpu, Op* op)
+        where T : unmanaged, IBinaryInteger<T>
+        where TAddress : struct, IAddress
+        where TDispatch : struct, IDispatch
+    {
+        ulong source = TAddress.Of(cpu, op);
+        FastTlbEntry* entry = Probe.Entry(cpu, source);
+        if (entry->ReadTag != Probe.Tag(source, sizeof(T)) && !SlowPath.Fill(cpu, op, source, sizeof(T), AccessKind.Read))
+        {
+            return null;
+        }
+
+        ulong target = ulong.CreateTruncating(*(T*)((nint)source + entry->Addend));
+        Block* next = JumpCache.Find(cpu, target);
+        if (next == null && !SlowPath.MayBranch(cpu, op, target))
+        {
+            return null;
+        }
+
+        ulong linear = cpu->Gpr[4] - (uint)sizeof(T);
+        if (sizeof(T) == 4)
+        {
+            linear = (uint)linear; // a flat 32-bit stack wraps
+        }
+
+        entry = Probe.Entry(cpu, linear);
+        if (entry->WriteTag != Probe.Tag(linear, sizeof(T)))
+        {
+            SlowPath.Careful(cpu, op); // the second access of one instruction: counts stay exact this way
+            return null;
+        }
+
+        *(T*)((nint)linear + entry->Addend) = T.CreateTruncating(Block.Of(op)->Rip + op->IpOffset + op->Length);
+        cpu->Gpr[4] = linear;
+        if (next == null || next->Count > cpu->Budget)
+        {
+            cpu->Rip = target;
+            return null;
+        }
+
+        cpu->Budget -= next->Count;
+        cpu->DataAccesses += next->Accesses;
+        Op* first = (Op*)(next + 1);
+        if (TDispatch.Threaded)
+        {
+            return first->Handler(cpu, first);
+        }
+
+        return first;
+    }
+
     /// <summary>JMP r</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static Op* JumpReg<T, TDispatch>(CpuState* cpu, Op* op)

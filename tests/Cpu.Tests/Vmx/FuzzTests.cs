@@ -5,8 +5,10 @@ using Xunit;
 namespace Xenolith.Cpu.Tests;
 
 /// <summary>
-/// Method: seeded random values everywhere a guest or a hypervisor may put them: guest code of random bytes in each mode, descriptor tables of
-/// random bytes, VMCS fields of random values. Nothing is expected but that each run ends in a documented way. It fails when anything throws,
+/// Method: seeded random values everywhere a guest or a hypervisor may put them: guest code of random bytes in each mode, descriptor
+/// tables of
+/// random bytes, VMCS fields of random values. Nothing is expected but that each run ends in a documented way. It fails when anything
+/// throws,
 /// hangs, or when a processor is left in non-root operation without a guest.
 /// </summary>
 public sealed unsafe class FuzzTests

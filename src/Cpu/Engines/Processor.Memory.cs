@@ -236,7 +236,7 @@ public sealed unsafe partial class Processor
     /// SDM 3A "Alignment Check Exception (#AC)": natural alignment of scalars; x87 state by its words; larger operands by 8.
     /// </summary>
     private static uint AlignmentOf(uint sizeBytes) =>
-        sizeBytes switch { 1 => 1, 2 or 14 or 94 => 2, 4 or 6 or 28 or 108 => 4, _ => 8 };
+        sizeBytes switch { 1 => 1, 2 or 14 or 94 => 2, 4 or 6 or 28 or 108 => 4, 16 => 16, _ => 8 };
 
     private bool SegmentAllows(in SegmentRegister segment, uint offset, uint sizeBytes, AccessKind kind)
     {

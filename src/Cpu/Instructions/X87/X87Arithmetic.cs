@@ -345,7 +345,7 @@ internal static unsafe class X87Arithmetic
             steps = scale.Sign ? -steps : steps;
         }
 
-        // So far out that not even the adjusted exponent fits: infinity, or as if underflow were masked (so does silicon).
+        // So far out that not even the adjusted exponent fits: infinity or zero, whatever the rounding (so does silicon).
         int exponent = value.Exponent + steps;
         if (!environment.OverflowMasked && exponent - ExtendedFormat.ExponentAdjustment > FloatFormat.Extended.MaxExponent)
         {
@@ -354,7 +354,12 @@ internal static unsafe class X87Arithmetic
             return Unpacked.Infinity(value.Sign);
         }
 
-        environment.Masked |= exponent + ExtendedFormat.ExponentAdjustment < FloatFormat.Extended.MinExponent ? MxcsrBits.UE : 0;
+        if (!environment.UnderflowMasked && exponent + ExtendedFormat.ExponentAdjustment < FloatFormat.Extended.MinExponent)
+        {
+            environment.Raised |= MxcsrBits.UE | MxcsrBits.PE;
+            return Unpacked.Zero(value.Sign);
+        }
+
         return SoftFloat.Round(value.Sign, exponent, (UInt128)value.Significand << 64, FloatFormat.Extended, ref environment);
     }
 }

@@ -55,9 +55,10 @@ internal static unsafe class X87Transfer
         FloatEnvironment environment = FloatEnvironment.FromControlWord(p.State->Fcw);
         environment.Raised |= value.Class == FloatClass.SignallingNaN ? MxcsrBits.IE : 0;
         environment.Raised |= value.IsDenormal ? MxcsrBits.DE : 0;
-        if (p.CommitX87(in environment))
+        bool completes = p.CommitX87(in environment);
+        if (completes || value.IsDenormal)
         {
-            p.Push(ExtendedFormat.Pack(in value));
+            p.Push(ExtendedFormat.Pack(in value)); // a denormal is loaded even when #D is unmasked (so does silicon)
         }
 
         return Outcome.Retired;

@@ -64,6 +64,7 @@ public sealed class GuestsOnBareBoardTests
     [InlineData("mode=noise seed=2")]
     [InlineData("mode=noise seed=3")]
     [InlineData("mode=noise seed=4")]
+    [InlineData("mode=stumble seed=1 falls=2000")]
     public void WildCodeHarmsNobodyAndRepeats(string commandLine)
     {
         using BareBoard first = new(Repository.Image("wild/wild.elf"), Ram, commandLine);

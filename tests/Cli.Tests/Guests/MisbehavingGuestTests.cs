@@ -18,6 +18,7 @@ public sealed class MisbehavingGuestTests
     [InlineData("wild", "mode=noise seed=1", "xenolith: bad: triple fault")]
     [InlineData("wild", "mode=noise seed=2", "xenolith: bad: ")]
     [InlineData("wild", "mode=noise seed=3", "xenolith: bad: ")]
+    [InlineData("wild", "mode=stumble seed=2", "xenolith: bad: ")]
     [InlineData("wild", "mode=zero", "xenolith: bad: ")]
     public void OneFailsAndTheOtherLivesOn(string guest, string commandLine, string expected)
     {

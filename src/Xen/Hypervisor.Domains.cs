@@ -11,7 +11,7 @@ public sealed partial class Hypervisor
 {
     /// <summary>
     /// A domain with its first vCPU, its identity (by a VM entry that ends before the first instruction), the segment that holds its
-    /// VMIDR slot, and shared_info. It is paused, and its memory will belong to its builder until it starts.
+    /// VMIDR slot, and shared_info. It is paused, and its memory will be Xen's own, open to its builder, until it starts.
     /// </summary>
     internal Errno CreateDomain(ushort id, in XenDomctlCreatedomain create, Domain? builder, out Domain? domain)
     {
@@ -73,7 +73,7 @@ public sealed partial class Hypervisor
         return Errno.None;
     }
 
-    /// <summary>XEN_DOMCTL_unpausedomain; the first one makes the builder's memory the domain's.</summary>
+    /// <summary>XEN_DOMCTL_unpausedomain; the first one closes the memory to the builder and makes it the domain's.</summary>
     internal Errno Unpause(Domain domain)
     {
         if (domain.IsPrivileged || domain.PauseCount == 0)

@@ -172,7 +172,7 @@ public class IsolationControl
 
     /// <summary>
     /// The owner lets a second identity use the segment too; <see cref="Vmid.None"/> ends it. A transfer keeps the second identity,
-    /// so that a builder can prepare a page that it will go on using with its new owner.
+    /// so that a page can be prepared whose new owner goes on using it together with somebody else.
     /// </summary>
     public virtual IsolationError Share(Vmid owner, ulong segment, Vmid second, SharePurpose purpose) => IsolationError.None;
 

@@ -5,7 +5,7 @@ namespace Xenolith.Xen;
 /// <summary>Where a domain is in its life.</summary>
 public enum DomainState : byte
 {
-    /// <summary>Created, never unpaused: its builder still owns its memory.</summary>
+    /// <summary>Created, never unpaused: its memory is not its own yet.</summary>
     Building,
 
     /// <summary>At least one vCPU may run.</summary>

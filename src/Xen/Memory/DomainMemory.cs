@@ -104,7 +104,7 @@ internal sealed class DomainMemory(FrameAllocator allocator, Domain domain)
         return true;
     }
 
-    /// <summary>First unpause: everything that the builder still owns becomes the domain's (docs/asmi.md, "Building a domain").</summary>
+    /// <summary>First unpause: what was open to the builder is closed to it and becomes the domain's (docs/asmi.md, G18).</summary>
     public Errno HandOver()
     {
         foreach (Segment segment in _segments.Values)

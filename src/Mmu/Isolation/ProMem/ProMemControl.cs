@@ -9,7 +9,7 @@ namespace Xenolith.Mmu;
 /// </summary>
 public sealed unsafe class ProMemControl : IsolationControl
 {
-    /// <summary>How many segments of one owner may have a second identity (G17): a bound on what a builder can keep open.</summary>
+    /// <summary>How many segments of one VM may have a second identity (G17): a bound on what can be left open at birth.</summary>
     public const int SharedSegmentLimit = 128;
 
     /// <summary>What Pro-mem itself keeps of each identity; the hypervisor has an entry too.</summary>

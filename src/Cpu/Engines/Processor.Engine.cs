@@ -287,6 +287,7 @@ public sealed unsafe partial class Processor : ICodePageObserver
                 return false;
             case Outcome.Branched or Outcome.Repeat:
                 cpu->Budget--;
+                cpu->RflagsSystem |= outcome == Outcome.Repeat ? RflagsBits.RF : 0; // as an interrupt between iterations saves it
                 _outcome = outcome;
                 return false;
             case Outcome.Fault:

@@ -90,6 +90,7 @@ public sealed unsafe partial class Processor
         if (first == sizeBytes)
         {
             ReadPhysical(low, destination, sizeBytes);
+            NoteDataAccess(linear, sizeBytes, AccessKind.Read);
             return true;
         }
 
@@ -101,6 +102,7 @@ public sealed unsafe partial class Processor
 
         ReadPhysical(low, destination, first);
         ReadPhysical(high, destination + first, sizeBytes - first);
+        NoteDataAccess(linear, sizeBytes, AccessKind.Read);
         return true;
     }
 
@@ -130,6 +132,7 @@ public sealed unsafe partial class Processor
         target.Low = low;
         target.LowBytes = first;
         target.HighBytes = sizeBytes - first;
+        NoteDataAccess(linear, sizeBytes, AccessKind.Write);
         if (first == sizeBytes)
         {
             return true;

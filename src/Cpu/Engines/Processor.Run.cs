@@ -79,16 +79,24 @@ public sealed unsafe partial class Processor
         }
     }
 
-    /// <summary>Single step, or an interrupt shadow that ends after one instruction.</summary>
-    private bool NeedsStepping =>
-        UseCarefulEngine || (State->RflagsSystem & RflagsBits.TF) != 0 || (State->Interruptibility & InterruptShadow) != 0;
+    /// <summary>Single step, armed breakpoints, or RF or an interrupt shadow, which end after one instruction.</summary>
+    private bool NeedsStepping => UseCarefulEngine || (State->RflagsSystem & (RflagsBits.TF | RflagsBits.RF)) != 0
+        || (State->Interruptibility & InterruptShadow) != 0 || BreakpointsAreArmed;
 
     /// <summary>One instruction, or one iteration of a repeated one, and what follows from it.</summary>
     private Outcome Step()
     {
         CpuState* cpu = State;
         uint shadow = cpu->Interruptibility & InterruptShadow;
-        bool singleStep = (cpu->RflagsSystem & RflagsBits.TF) != 0;
+        uint begun = cpu->RflagsSystem;
+        if (MeetsInstructionBreakpoint())
+        {
+            return DeliverFault();
+        }
+
+        _met = 0;
+        _stepEnded = false;
+        cpu->RflagsSystem &= ~RflagsBits.RF; // every instruction clears it, but those that load it
         Outcome outcome = TryDecodeAt(cpu->Rip, out Instruction instruction) ? Execute(in instruction) : Outcome.Fault;
         switch (outcome)
         {
@@ -96,9 +104,12 @@ public sealed unsafe partial class Processor
                 cpu->Rip = NextRip;
                 break;
             case Outcome.Branched:
+                break;
             case Outcome.Repeat:
+                cpu->RflagsSystem |= RflagsBits.RF;
                 break;
             case Outcome.Fault:
+                cpu->RflagsSystem |= begun & RflagsBits.RF;
                 RefreshMode();
                 return DeliverFault();
             default:
@@ -107,7 +118,13 @@ public sealed unsafe partial class Processor
 
         cpu->Budget--;
         cpu->Interruptibility &= ~shadow; // a shadow covers one instruction; one that this instruction made stays
-        return singleStep ? DeliverSingleStep() : outcome;
+        ulong trap = _met;
+        if ((begun & RflagsBits.TF) != 0 && !_stepEnded && StepTraps(in instruction, outcome))
+        {
+            trap |= PendingDebugBs;
+        }
+
+        return trap != 0 ? DeliverTrap(trap) : outcome;
     }
 
     private Outcome Execute(in Instruction instruction)
@@ -117,5 +134,6 @@ public sealed unsafe partial class Processor
         return method == null ? Raise(Vector.UD) : method(this, in instruction);
     }
 
-    private ulong CutRip(ulong rip) => CodeBits switch { 64 => rip, 32 => (uint)rip, _ => (ushort)rip };
+    /// <summary>EIP has 32 bits in 16-bit code too: what runs on beyond FFFFH meets the limit of CS.</summary>
+    private ulong CutRip(ulong rip) => CodeBits == 64 ? rip : (uint)rip;
 }

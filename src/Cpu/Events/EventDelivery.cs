@@ -21,6 +21,13 @@ public sealed unsafe partial class Processor
     /// </summary>
     internal Outcome DeliverFault()
     {
+        if (State->PendingDebug != 0)
+        {
+            // Held back by MOV SS: joins a #DB, and is lost with any other fault.
+            PendingFault.Qualification |= PendingFault.Vector == Vector.DB ? State->PendingDebug & (0xF | PendingDebugBs) : 0;
+            State->PendingDebug = 0;
+        }
+
         State->Budget--; // a delivery takes the time of an instruction: a guest that does nothing but fault cannot stop the clock
         Outcome outcome = IsBelowPaging(in PendingFault)
             ? Vmx.ExitForTranslation(PendingFault.Cause, in FailedTranslation)
@@ -124,16 +131,22 @@ public sealed unsafe partial class Processor
         {
             State->Dr[6] = (State->Dr[6] & ~0xFUL) | Dr6Fixed1 | exception.Qualification;
             State->Dr[7] &= ~Dr7Gd;
-            State->Msr.DebugCtl &= ~1UL;
+            State->Msr.DebugCtl &= ~(DebugCtlBtf | 1); // and LBR
         }
     }
 
-    /// <summary>RFLAGS as a handler's frame shows it: faults set RF, so that a breakpoint does not fault again.</summary>
+    /// <summary>
+    /// RFLAGS as a handler's frame shows it: faults set RF, so that a breakpoint does not fault again; otherwise RF is as it was, that is
+    /// set between iterations of a repeated string instruction (SDM 3B "Instruction-Breakpoint Exception Condition").
+    /// </summary>
     private ulong PushedFlags(in EventToDeliver current)
     {
+        const ulong Bd = 1UL << 13;
+
+        // Of the causes of #DB only "general detect" is a fault that sets RF: instruction breakpoints leave that to their handler.
         bool isFault = current.Type == EventType.HardwareException && current.Vector != (byte)Vector.DF
-            && !(current.Vector == (byte)Vector.DB && (current.Qualification & PendingDebugBs) != 0);
-        return (Rflags & ~(ulong)RflagsBits.RF) | (isFault ? RflagsBits.RF : 0u);
+            && (current.Vector != (byte)Vector.DB || (current.Qualification & Bd) != 0);
+        return Rflags | (isFault ? RflagsBits.RF : 0u);
     }
 
     private Outcome ShutDown()

@@ -86,16 +86,13 @@ public sealed unsafe partial class Processor
         return blocked ? Outcome.Retired : DeliverEvent(EventToDeliver.Interrupt(Platform.AcknowledgeInterrupt()));
     }
 
-    /// <summary>After an instruction that began with RFLAGS.TF set: a #DB trap, held back while MOV SS blocks it.</summary>
-    internal Outcome DeliverSingleStep()
+    /// <summary>
+    /// After an instruction that began with RFLAGS.TF set, or met breakpoints: a #DB trap, held back while MOV SS blocks it.
+    /// </summary>
+    private Outcome DeliverTrap(ulong trap)
     {
-        if (_stepEnded)
-        {
-            _stepEnded = false;
-            return Outcome.Branched;
-        }
-
-        State->PendingDebug |= PendingDebugBs;
+        RefreshMode();
+        State->PendingDebug |= trap;
         return (State->Interruptibility & BlockingByMovSs) == 0 && TryDeliverPendingDebug(out Outcome outcome) ? outcome : Outcome.Branched;
     }
 
@@ -107,7 +104,7 @@ public sealed unsafe partial class Processor
         outcome = Outcome.Retired;
 
         // Matched but not enabled breakpoints (no bit 12, no BS) cause no exception.
-        if ((pending & (PendingDebugBs | (1UL << 12))) == 0)
+        if ((pending & (PendingDebugBs | PendingDebugEnabled)) == 0)
         {
             return false;
         }

@@ -79,7 +79,7 @@ internal static unsafe class StringOperations
             return Outcome.Retired;
         }
 
-        bool singleStep = (cpu->RflagsSystem & RflagsBits.TF) != 0;
+        bool singleStep = p.StopsAfterIteration;
         while (true)
         {
             ulong count = cpu->Gpr[Rcx] & mask;

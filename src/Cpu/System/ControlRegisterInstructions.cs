@@ -115,7 +115,7 @@ internal static unsafe class ControlRegisterInstructions
         p.State->Dr[number] = number switch
         {
             6 => (value & 0xE00F) | Processor.Dr6Fixed1,
-            7 => (value & 0xFFFF_2BFF) | 0x400,
+            7 => (value & 0xFFFF_23FF) | 0x400,
             _ => value,
         };
         return p.Branch(true);

@@ -40,6 +40,20 @@ internal static unsafe class FastSystemCalls
         SetFlat(p, SegmentIndex.CS, selector, Code64);
         SetFlat(p, SegmentIndex.SS, (ushort)(selector + 8), Data);
         p.State->Rip = p.State->Msr.Lstar;
+        return Finish(p);
+    }
+
+    /// <summary>
+    /// SYSCALL and SYSRET load RFLAGS: a TF that is set afterwards traps at once, one that is clear does not (so does silicon).
+    /// </summary>
+    private static Outcome Finish(Processor p)
+    {
+        p.EndStep();
+        if ((p.State->RflagsSystem & RflagsBits.TF) != 0)
+        {
+            p.State->PendingDebug |= Processor.PendingDebugBs;
+        }
+
         return Outcome.Branched;
     }
 
@@ -62,7 +76,7 @@ internal static unsafe class FastSystemCalls
         SetFlat(p, SegmentIndex.CS, (ushort)((to64 ? selector + 16 : selector) | 3), (to64 ? Code64 : Code32) | Dpl3);
         SetFlat(p, SegmentIndex.SS, (ushort)((selector + 8) | 3), Data | Dpl3);
         p.State->Rip = to64 ? target : (uint)target;
-        return Outcome.Branched;
+        return Finish(p);
     }
 
     private static Outcome Sysenter(Processor p, in Instruction i)

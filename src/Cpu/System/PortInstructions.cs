@@ -42,6 +42,7 @@ internal static unsafe class PortInstructions
         }
 
         p.SetGprSized(i.Op0Register, p.Platform.ReadPort(port, size));
+        p.NotePortAccess(port, size);
         return p.Branch(true);
     }
 
@@ -56,6 +57,7 @@ internal static unsafe class PortInstructions
         }
 
         p.Platform.WritePort(port, size, Cut((uint)p.State->Gpr[0], size));
+        p.NotePortAccess(port, size);
         return p.Branch(true);
     }
 
@@ -86,6 +88,7 @@ internal static unsafe class PortInstructions
 
         uint value = p.Platform.ReadPort(port, size);
         p.CommitWrite(in target, (byte*)&value);
+        p.NotePortAccess(port, size);
         return Advance(p, in i, Rdi, size, mask);
     }
 
@@ -114,6 +117,7 @@ internal static unsafe class PortInstructions
         }
 
         p.Platform.WritePort(port, size, Cut((uint)value, size));
+        p.NotePortAccess(port, size);
         return Advance(p, in i, Rsi, size, mask);
     }
 

@@ -62,8 +62,7 @@ public sealed unsafe partial class Processor
             mask |= RflagsBits.IOPL | (sizeBytes > 2 ? RflagsBits.VIF | RflagsBits.VIP : 0);
         }
 
-        // RF would hold off an instruction breakpoint for one instruction; there are none to hold off, and nothing else shows it.
-        Rflags = ((Rflags & ~(ulong)mask) | (flags & mask)) & ~(ulong)RflagsBits.RF;
+        Rflags = (Rflags & ~(ulong)mask) | (flags & mask);
     }
 
     /// <summary>CS:RIP and, for an outer level or a 64-bit IRET, SS:RSP. All checks first, then everything changes.</summary>

@@ -140,6 +140,21 @@ public sealed class ElfImage
         return symbols;
     }
 
+    /// <summary>The section headers as the file has them: Multiboot passes them on. A count of 0 when there are none.</summary>
+    /// <exception cref="ImageFormatException">The table is not in the file.</exception>
+    internal (ReadOnlyMemory<byte> Table, int EntrySize, int Count, int NamesIndex) SectionHeaders()
+    {
+        int count = ReadSections().Count; // checks sizes
+        ulong table = _layout.Word(_bytes, _layout.SectionTableAt, "e_shoff");
+        ushort size = _bytes.UInt16(_layout.SegmentSizeAt + 4, "e_shentsize");
+        ReadOnlyMemory<byte> headers = _bytes.Slice(count == 0 ? 0 : table, (ulong)count * size, "the section header table");
+        return (headers, size, count, _bytes.UInt16(_layout.SegmentSizeAt + 8, "e_shstrndx"));
+    }
+
+    /// <summary>The bytes of a section that has some in the file.</summary>
+    /// <exception cref="ImageFormatException">They are not all in the file.</exception>
+    internal ReadOnlyMemory<byte> SectionBytes(ulong offset, ulong size) => _bytes.Slice(offset, size, "a section");
+
     private static ElfLayout CheckIdentity(ImageBytes bytes)
     {
         const string Advice = "give the ELF file of a kernel (an image that is a gzip or bzImage file must be unpacked first)";

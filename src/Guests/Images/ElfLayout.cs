@@ -4,6 +4,7 @@ namespace Xenolith.Guests;
 internal readonly record struct ElfSection(uint Type, ulong Offset, ulong Size, uint Link, ulong Alignment)
 {
     public const uint SymbolTable = 2; // SHT_SYMTAB
+    public const uint StringTable = 3; // SHT_STRTAB
     public const uint Note = 7; // SHT_NOTE
 }
 

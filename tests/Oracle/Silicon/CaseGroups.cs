@@ -84,6 +84,8 @@ public static class CaseGroups
 
     public static string? WhyExcluded(Code code) =>
         code is Code.Call_m1664 or Code.Jmp_m1664 ? "AMD processors have no 64-bit far pointers: their manual ignores REX.W here"
+        : code.Mnemonic() is Mnemonic.Fclex or Mnemonic.Finit or Mnemonic.Fsave or Mnemonic.Fstenv or Mnemonic.Fstcw or Mnemonic.Fstsw
+            or Mnemonic.Fdisi or Mnemonic.Feni or Mnemonic.Fsetpm ? "two instructions: WAIT, then the form without it"
         : s_excluded.GetValueOrDefault(code.Mnemonic());
 
     /// <summary>The codes of a group that exist in the mode and that a case can speak about.</summary>

@@ -65,10 +65,13 @@ public sealed unsafe class EmulatedRunner : IDisposable
     }
 
     /// <summary>Whether the processor has the case's instruction at all.</summary>
-    public bool Has(in SiliconRequest request)
+    public bool Has(in SiliconRequest request) => ColdTable.Instance.Has(Decode(in request).Code);
+
+    /// <summary>The case's instruction.</summary>
+    public static Iced.Intel.Instruction Decode(in SiliconRequest request)
     {
         Iced.Intel.Decoder decoder = Iced.Intel.Decoder.Create((int)request.Bits, request.CodeBytes.ToArray(), request.State.Rip);
-        return ColdTable.Instance.Has(decoder.Decode().Code);
+        return decoder.Decode();
     }
 
     /// <summary>Runs a case on the engine: as blocks of fast handlers, ending with the INT3 behind the code.</summary>

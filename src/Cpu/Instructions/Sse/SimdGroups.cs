@@ -20,5 +20,6 @@ internal static class SimdGroups
         X87Arithmetic.Register(table);
         X87Compare.Register(table);
         X87Remainder.Register(table);
+        X87Transcendental.Register(table);
     }
 }

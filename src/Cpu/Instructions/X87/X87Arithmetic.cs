@@ -117,7 +117,7 @@ internal static unsafe class X87Arithmetic
     }
 
     /// <summary>Starts a one-operand instruction on ST(0). False: it is done already (fault, or stack fault).</summary>
-    private static bool TryBegin(Processor p, in Instruction i, out Outcome outcome)
+    internal static bool TryBegin(Processor p, in Instruction i, out Outcome outcome)
     {
         outcome = Outcome.Fault;
         if (!p.X87Ready())

@@ -19,6 +19,7 @@ internal static unsafe class X87Transfer
         table.Set(Mnemonic.Fild, &LoadInteger);
         table.Set(Mnemonic.Fst, &Store);
         table.Set(Mnemonic.Fstp, &Store);
+        table.Set(Mnemonic.Fstpnce, &Store);
         table.Set(Mnemonic.Fist, &StoreInteger);
         table.Set(Mnemonic.Fistp, &StoreInteger);
         table.Set(Mnemonic.Fisttp, &StoreInteger);
@@ -157,7 +158,7 @@ internal static unsafe class X87Transfer
             return Outcome.Fault;
         }
 
-        bool pops = i.Mnemonic == Mnemonic.Fstp;
+        bool pops = i.Mnemonic != Mnemonic.Fst;
         if (i.Op0Kind == OpKind.Register)
         {
             return StoreRegister(p, in i, i.Op0Register - Iced.Intel.Register.ST0, pops);
@@ -245,6 +246,12 @@ internal static unsafe class X87Transfer
         X87Register value = p.St(0);
         if (p.StIsEmpty(0))
         {
+            if (i.Mnemonic == Mnemonic.Fstpnce)
+            {
+                p.IncrementTop(); // an alias of FSTP, but for this: no stack fault, and nothing is stored
+                return Outcome.Retired;
+            }
+
             if (!p.StackFault(overflow: false))
             {
                 return Outcome.Retired;

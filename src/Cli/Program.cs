@@ -19,6 +19,7 @@ internal static class Program
         using Stream output = Console.OpenStandardOutput();
         using StreamWriter text = new(output, encoding) { AutoFlush = true, NewLine = "\n" };
         using StreamWriter error = new(Console.OpenStandardError(), encoding) { AutoFlush = true, NewLine = "\n" };
+        using StreamReader input = new(Console.OpenStandardInput(), encoding);
         using ProcessKeyboard keyboard = new(static () => Environment.Exit(ExitCode.Interrupted));
         return Run(arguments, new Terminal
         {
@@ -26,6 +27,7 @@ internal static class Program
             Error = error,
             RawOutput = output,
             Keyboard = keyboard,
+            Input = input,
             ShowsProgress = !Console.IsErrorRedirected,
         });
     }
@@ -86,6 +88,7 @@ internal static class Program
         RunCommand.Create(terminal),
         TranslateCommand.Create(terminal),
         DemoCommand.Create(terminal),
+        ExecCommand.Create(terminal),
     };
 
     private static string CommandOf(ParseResult parsed) => parsed.CommandResult.Command is RootCommand ? "" : parsed.CommandResult.Command.Name + " ";

@@ -17,6 +17,9 @@ internal sealed record Terminal
     /// <summary>What a single guest may read; null when there is nothing to read.</summary>
     public IKeyboard? Keyboard { get; init; }
 
+    /// <summary>Lines that a command reads when it is told to read standard input.</summary>
+    public TextReader? Input { get; init; }
+
     /// <summary>Standard error is looked at by a person: progress may be shown.</summary>
     public bool ShowsProgress { get; init; }
 

@@ -12,6 +12,8 @@ public sealed unsafe partial class HostMemory : IDisposable
     private const int ProtReadWrite = 0x1 | 0x2;
     private const int MapPrivateAnonymousNoReserve = 0x02 | 0x20 | 0x4000;
 
+    private const int MadvDontNeed = 4;
+
     private byte* _base;
 
     /// <param name="sizeBytes">Size of the RAM in bytes; a whole number of pages.</param>
@@ -39,6 +41,15 @@ public sealed unsafe partial class HostMemory : IDisposable
     /// <summary>Where HPA 0 lies in the host process.</summary>
     public byte* Base => _base;
 
+    /// <summary>Whole pages become zero again, and cost the host nothing again.</summary>
+    public void Discard(ulong offset, ulong sizeBytes)
+    {
+        if (MAdvise((nint)_base + (nint)offset, (nuint)sizeBytes, MadvDontNeed) != 0)
+        {
+            new Span<byte>(_base + offset, checked((int)sizeBytes)).Clear();
+        }
+    }
+
     public void Dispose()
     {
         if (_base != null)
@@ -55,4 +66,8 @@ public sealed unsafe partial class HostMemory : IDisposable
     [LibraryImport("libc", EntryPoint = "munmap", SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static partial int MUnmap(nint address, nuint length);
+
+    [LibraryImport("libc", EntryPoint = "madvise", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int MAdvise(nint address, nuint length, int advice);
 }

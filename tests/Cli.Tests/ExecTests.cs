@@ -91,7 +91,7 @@ public sealed class ExecTests : IDisposable
             {"name":"nonsense","code":"xyz"}
             {"name":"outside","code":"f4","mem":[["0x9000000","00"]]}
 
-            {"name":"last","mode":32,"base":"0x2000","code":"8b03 ebfe","map":[["0x5000","0x1000"]],"mem":[["0x5004","2a"]],"regs":{"rbx":"0x5004","rflags":"0x203"},"limit":9}
+            {"name":"last","mode":32,"base":"0x2000","code":"8b03 ebfe","map":[["0x5000",1]],"mem":[["0x5004","2a"]],"regs":{"rbx":20484,"rflags":"0x203"},"limit":9}
             """);
         string[] lines = run.Output.TrimEnd('\n').Split('\n');
         Assert.Equal(ExitCode.BadInput, run.ExitCode);

@@ -9,7 +9,8 @@ using Xunit;
 namespace Xenolith.Machine.Tests;
 
 // Method: small programs in hexadecimal, whose end is known from the manual, run one after the other on one machine, in both modes.
-// A wrong end, an access that escapes the given ranges, anything that a program leaves for the next one, or a count that is off makes it fail.
+// A wrong end, an access that escapes the given ranges, anything that a program leaves for the next one, or a count that is off makes
+// it fail.
 public sealed class UserMachineTests : IDisposable
 {
     private readonly UserMachine _machine = new();
@@ -102,11 +103,11 @@ public sealed class UserMachineTests : IDisposable
         UserProgram program = Program("8B07C70701020304F4"); // read, then write
         program.Registers.General[7] = 0x20FFC;
         program.Maps.Add((0x20800, 0x10)); // rounded out
+        Span<byte> bytes = stackalloc byte[4];
         for (int i = 0; i < 2; i++)
         {
             UserResult result = _machine.Run(program);
             Assert.Equal((UserStop.Hlt, 0UL), (result.Stop, result.Registers.General[0])); // nothing is left of the first run
-            Span<byte> bytes = stackalloc byte[4];
             Assert.True(_machine.TryRead(0x20FFC, bytes));
             Assert.Equal(0x04030201, BitConverter.ToInt32(bytes));
         }

@@ -7,8 +7,8 @@ namespace Xenolith.Machine;
 
 /// <summary>
 /// The memory side of the user-mode view. Instead of walking page tables it answers as tables would that map a list of ranges,
-/// readable, writable and executable in user mode, and the system's own pages in supervisor mode. A page gets its frame when it is first touched, so
-/// a range costs nothing before.
+/// readable, writable and executable in user mode, and the system's own pages in supervisor mode. A page gets its frame when it is
+/// first touched, so that a range costs nothing before.
 /// </summary>
 internal sealed unsafe class UserMemory : MemoryUnit
 {

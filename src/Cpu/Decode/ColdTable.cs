@@ -40,6 +40,18 @@ public sealed unsafe class ColdTable
         }
     }
 
+    /// <summary>Sets the VEX-encoded opcodes of a mnemonic; those of AVX-512 (EVEX) share it.</summary>
+    public void SetVex(Mnemonic mnemonic, delegate*<Processor, in Instruction, Outcome> method)
+    {
+        foreach (Code code in CodesOf(mnemonic))
+        {
+            if (code.Encoding() == EncodingKind.VEX)
+            {
+                Set(code, method);
+            }
+        }
+    }
+
     /// <summary>Null when the processor does not have the instruction: #UD.</summary>
     public delegate*<Processor, in Instruction, Outcome> Find(Code code) =>
         (delegate*<Processor, in Instruction, Outcome>)_methods[(int)code];

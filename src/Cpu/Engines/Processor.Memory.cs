@@ -50,6 +50,22 @@ public sealed unsafe partial class Processor
     /// </summary>
     public bool TryLinear(SegmentIndex segment, ulong offset, uint sizeBytes, AccessKind kind, out ulong linear)
     {
+        if (!TryLinearAnyAlignment(segment, offset, sizeBytes, kind, out linear))
+        {
+            return false;
+        }
+
+        if ((State->Mode & ExecutionMode.AlignmentCheck) != 0 && kind != AccessKind.Execute && (linear & (AlignmentOf(sizeBytes) - 1)) != 0)
+        {
+            return Fail(Vector.AC, 0);
+        }
+
+        return true;
+    }
+
+    /// <summary>As <see cref="TryLinear"/>, of accesses that never raise #AC.</summary>
+    internal bool TryLinearAnyAlignment(SegmentIndex segment, ulong offset, uint sizeBytes, AccessKind kind, out ulong linear)
+    {
         CpuState* cpu = State;
         ref SegmentRegister register = ref cpu->Segments[(int)segment];
         if (Is64BitMode)
@@ -67,11 +83,6 @@ public sealed unsafe partial class Processor
             {
                 return Fail(segment == SegmentIndex.SS ? Vector.SS : Vector.GP, 0);
             }
-        }
-
-        if ((cpu->Mode & ExecutionMode.AlignmentCheck) != 0 && kind != AccessKind.Execute && (linear & (AlignmentOf(sizeBytes) - 1)) != 0)
-        {
-            return Fail(Vector.AC, 0);
         }
 
         return true;
@@ -239,7 +250,7 @@ public sealed unsafe partial class Processor
     /// SDM 3A "Alignment Check Exception (#AC)": natural alignment of scalars; x87 state by its words; larger operands by 8.
     /// </summary>
     private static uint AlignmentOf(uint sizeBytes) =>
-        sizeBytes switch { 1 => 1, 2 or 14 or 94 => 2, 4 or 6 or 28 or 108 => 4, 16 => 16, _ => 8 };
+        sizeBytes switch { 1 => 1, 2 or 14 or 94 => 2, 4 or 6 or 28 or 108 => 4, 16 or 32 => 16, _ => 8 };
 
     private bool SegmentAllows(in SegmentRegister segment, uint offset, uint sizeBytes, AccessKind kind)
     {

@@ -110,6 +110,14 @@ public sealed unsafe class CaseGenerator
         foreach (UsedRegister used in _info.GetInfo(instruction).GetUsedRegisters())
         {
             mmx |= used.Register is >= Register.MM0 and <= Register.MM7;
+            if (used.Register.IsVectorRegister())
+            {
+                // Upper halves are there for every form: VEX zeroes what it does not write, SSE keeps it.
+                int number = used.Register.GetNumber();
+                state.YmmHigh[2 * number] = values.Vector64(kind);
+                state.YmmHigh[(2 * number) + 1] = values.Vector64(kind);
+            }
+
             if (used.Access is OpAccess.Write or OpAccess.None or OpAccess.NoMemAccess)
             {
                 continue;
@@ -132,11 +140,6 @@ public sealed unsafe class CaseGenerator
                 int number = used.Register.GetNumber();
                 state.SetXmm(number, 0, values.Vector64(kind));
                 state.SetXmm(number, 1, values.Vector64(kind));
-                if (used.Register.IsYMM())
-                {
-                    state.YmmHigh[2 * number] = values.Vector64(kind);
-                    state.YmmHigh[(2 * number) + 1] = values.Vector64(kind);
-                }
             }
         }
 
@@ -160,6 +163,7 @@ public sealed unsafe class CaseGenerator
             X87Cases.FillMmx(ref state, _random, values, kind);
         }
 
+        VectorCases.BalanceFused(ref state, in instruction, _random);
         foreach (CpuidFeature feature in _opCode.Code.CpuidFeatures())
         {
             X87Cases.FillSse(ref state, feature, _random);
@@ -170,6 +174,12 @@ public sealed unsafe class CaseGenerator
     /// <summary>Points the memory operands into the window (or, now and then, at a fault) and puts operands there.</summary>
     private bool TryPlaceMemory(ref SiliconRequest request, in Instruction instruction, EdgeValues values)
     {
+        if (instruction.IsVsib)
+        {
+            VectorCases.PlaceGather(ref request, in instruction, _random, values);
+            return true;
+        }
+
         bool first = true;
         foreach (UsedMemory memory in _info.GetInfo(instruction).GetUsedMemory())
         {
@@ -198,7 +208,7 @@ public sealed unsafe class CaseGenerator
 
             first = false;
             _target = target;
-            if (memory.Access is OpAccess.Write or OpAccess.CondWrite && !instruction.IsStringInstruction)
+            if (memory.Access is OpAccess.Write && !instruction.IsStringInstruction)
             {
                 continue;
             }

@@ -22,6 +22,10 @@ public static class CaseGroups
         ("ssse3", [CpuidFeature.SSSE3]),
         ("sse4.1", [CpuidFeature.SSE4_1]),
         ("sse4.2", [CpuidFeature.SSE4_2]),
+        ("avx", [CpuidFeature.AVX]),
+        ("avx2", [CpuidFeature.AVX2]),
+        ("fma", [CpuidFeature.FMA]),
+        ("f16c", [CpuidFeature.F16C]),
         ("x87", [CpuidFeature.FPU, CpuidFeature.FPU287, CpuidFeature.FPU387, CpuidFeature.CMOV, CpuidFeature.SSE3]),
     ];
 
@@ -68,6 +72,10 @@ public static class CaseGroups
         [Mnemonic.Rcpss] = "an approximation whose bits each vendor chooses",
         [Mnemonic.Rsqrtps] = "an approximation whose bits each vendor chooses",
         [Mnemonic.Rsqrtss] = "an approximation whose bits each vendor chooses",
+        [Mnemonic.Vrcpps] = "an approximation whose bits each vendor chooses",
+        [Mnemonic.Vrcpss] = "an approximation whose bits each vendor chooses",
+        [Mnemonic.Vrsqrtps] = "an approximation whose bits each vendor chooses",
+        [Mnemonic.Vrsqrtss] = "an approximation whose bits each vendor chooses",
         [Mnemonic.Wait] = "needs a pending exception to say anything",
         [Mnemonic.In] = "privileged by IOPL: the kernel may emulate",
         [Mnemonic.Out] = "privileged by IOPL: the kernel may emulate",
@@ -95,7 +103,7 @@ public static class CaseGroups
         foreach (Code code in Enum.GetValues<Code>())
         {
             OpCodeInfo info = code.ToOpCode();
-            if (info.IsInstruction && info.Encoding == EncodingKind.Legacy | IsVexGeneral(code)
+            if (info.IsInstruction && info.Encoding == EncodingKind.Legacy | IsVex(code)
                 && (bits == 64 ? info.Mode64 : info.Mode32)
                 && code.CpuidFeatures().All(features.Contains) && IsX87(code) == (group == "x87")
                 && !info.MustBeCpl0 && !info.IsPrivileged() && WhyExcluded(code) is null)
@@ -110,7 +118,6 @@ public static class CaseGroups
 
     private static bool IsPrivileged(this OpCodeInfo info) => info.Code.IsPrivileged();
 
-    /// <summary>VEX-encoded instructions on general registers (BMI1, BMI2).</summary>
-    private static bool IsVexGeneral(Code code) =>
-        code.Encoding() == EncodingKind.VEX && code.CpuidFeatures().Any(f => f is CpuidFeature.BMI1 or CpuidFeature.BMI2);
+    /// <summary>VEX-encoded instructions that are not a shape of AVX-512's.</summary>
+    private static bool IsVex(Code code) => code.Encoding() == EncodingKind.VEX;
 }

@@ -11,6 +11,10 @@ public enum ElementKind
     Integer64,
     Float32,
     Float64,
+    Float16,
+
+    /// <summary>Single precision near what half precision can hold.</summary>
+    Float32NearHalf,
 }
 
 /// <summary>Operand values where arithmetic changes its mind, mixed with random ones. One instance per case: it repeats values.</summary>
@@ -81,6 +85,21 @@ public sealed class EdgeValues(Random random)
         };
     }
 
+    /// <summary>Zeros, denormals, infinities, NaNs and everything between are common among 65,536 values.</summary>
+    public ushort Float16() => (ushort)(random.Next(4) switch
+    {
+        0 => random.Next(0x400), // zero or denormal
+        1 => 0x7C00 | (random.Next(2) == 0 ? 0 : random.Next(0x400)),
+        _ => random.Next(0x8000),
+    } | (random.Next(2) << 15));
+
+    /// <summary>Exponents around the limits of half precision; fractions at, next to and far from the middle of two neighbours.</summary>
+    public uint Float32NearHalf()
+    {
+        uint tail = random.Next(5) switch { 0 => 0, 1 => 0x1000, 2 => 0x1001, 3 => 0xFFF, _ => (uint)random.Next(0x2000) };
+        return ((uint)random.Next(2) << 31) | ((uint)random.Next(98, 146) << 23) | ((uint)random.Next(0x400) << 13) | tail;
+    }
+
     public ulong Float64()
     {
         ulong sign = (ulong)random.Next(2) << 63;
@@ -108,6 +127,8 @@ public sealed class EdgeValues(Random random)
         {
             ElementKind.Float32 => Float32() | ((ulong)Float32() << 32),
             ElementKind.Float64 => Float64(),
+            ElementKind.Float16 => Float16() | ((ulong)Float16() << 16) | ((ulong)Float16() << 32) | ((ulong)Float16() << 48),
+            ElementKind.Float32NearHalf => random.Next(3) == 0 ? Float32() | ((ulong)Float32() << 32) : Float32NearHalf() | ((ulong)Float32NearHalf() << 32),
             ElementKind.Integer8 => Lanes(8),
             ElementKind.Integer16 => Lanes(16),
             ElementKind.Integer32 => Lanes(32),

@@ -259,7 +259,7 @@ public sealed unsafe class EmulatedRunner : IDisposable
     private static void LoadSystem(CpuState* cpu, uint bits)
     {
         const ulong Cr0 = 0x8005_0033; // PG AM WP NE ET MP PE
-        const ulong Cr4 = 0x0000_06A0; // PAE PGE OSFXSR OSXMMEXCPT
+        const ulong Cr4 = 0x0004_06A0; // PAE PGE OSFXSR OSXMMEXCPT OSXSAVE
         const ulong Efer = 0xD01; // NXE LMA LME SCE
         cpu->Activity = ActivityState.Active;
         cpu->Interruptibility = 0;

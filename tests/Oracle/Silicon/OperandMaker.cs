@@ -23,10 +23,16 @@ internal sealed class OperandMaker(Random random, int bits)
             return (ElementKind)random.Next(6);
         }
 
+        if (opCode.Mnemonic == Mnemonic.Vcvtps2ph)
+        {
+            return ElementKind.Float32NearHalf;
+        }
+
         MemorySize size = opCode.MemorySize;
         MemorySize element = size.IsPacked() ? size.GetElementType() : size;
         return element switch
         {
+            MemorySize.Float16 => ElementKind.Float16,
             MemorySize.Float32 => ElementKind.Float32,
             MemorySize.Float64 => ElementKind.Float64,
             MemorySize.UInt8 or MemorySize.Int8 => ElementKind.Integer8,
@@ -79,6 +85,12 @@ internal sealed class OperandMaker(Random random, int bits)
             case OpCodeOperandKind.r8_or_mem or OpCodeOperandKind.r16_or_mem or OpCodeOperandKind.r32_or_mem or OpCodeOperandKind.r64_or_mem
                 or OpCodeOperandKind.mm_or_mem or OpCodeOperandKind.xmm_or_mem or OpCodeOperandKind.ymm_or_mem when random.Next(2) == 0:
                 return TryMemory(i, ref instruction);
+            case OpCodeOperandKind.mem_vsib32x or OpCodeOperandKind.mem_vsib64x:
+                MakeVectorMemory(i, ref instruction, Register.XMM0);
+                return true;
+            case OpCodeOperandKind.mem_vsib32y or OpCodeOperandKind.mem_vsib64y:
+                MakeVectorMemory(i, ref instruction, Register.YMM0);
+                return true;
             case OpCodeOperandKind.mem_offs:
                 instruction.SetOpKind(i, OpKind.Memory);
                 instruction.MemoryDisplSize = bits / 8;
@@ -218,6 +230,27 @@ internal sealed class OperandMaker(Random random, int bits)
             OpCodeOperandKind.sti_opcode => Register.ST0 + random.Next(8),
             _ => Register.None,
         };
+    }
+
+    /// <summary>Base, or none, and a vector of indices.</summary>
+    private void MakeVectorMemory(int i, ref Instruction instruction, Register first)
+    {
+        instruction.SetOpKind(i, OpKind.Memory);
+        bool narrow = bits == 64 && random.Next(10) == 0;
+        instruction.MemoryBase = (bits == 64 && !narrow ? Register.RAX : Register.EAX) + random.Next(RegisterCount);
+        instruction.MemoryIndex = first + random.Next(RegisterCount);
+        instruction.MemoryIndexScale = 1 << random.Next(4);
+        if (random.Next(6) == 0)
+        {
+            instruction.MemoryBase = Register.None;
+            instruction.MemoryDisplacement64 = MemoryMap.WindowMiddle + (ulong)random.Next(256);
+            instruction.MemoryDisplSize = bits == 32 ? 4 : 8;
+        }
+        else if (random.Next(2) == 0)
+        {
+            instruction.MemoryDisplSize = 1;
+            instruction.MemoryDisplacement64 = bits == 32 || narrow ? (uint)random.Next(-128, 128) : (ulong)(long)random.Next(-128, 128);
+        }
     }
 
     /// <summary>A ModRM memory operand in one of the forms of SDM 2A "ModR/M and SIB Bytes".</summary>

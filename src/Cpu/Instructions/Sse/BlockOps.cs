@@ -14,6 +14,9 @@ internal unsafe interface IBlockOp
 /// <summary>As <see cref="IBlockOp"/>, with an immediate.</summary>
 internal unsafe interface IBlockImmediateOp
 {
+    /// <summary>How far the immediate is shifted right for the upper lane of a VEX form; 0 when both lanes obey the same bits.</summary>
+    static virtual int ImmediateBitsPerLane => 0;
+
     static abstract void Apply(byte* destination, byte* source, int sizeBytes, byte immediate);
 }
 
@@ -39,64 +42,80 @@ internal readonly unsafe struct Lanes<TOp, T> : IBlockOp
 }
 
 /// <summary>
-/// The shells of packed-integer instructions: operand traffic, checks and faults, the same for MMX and SSE (which of the two,
-/// the destination register says).
+/// The shells of packed-integer instructions: operand traffic, checks and faults, the same for MMX (which the destination register
+/// says), SSE and AVX. Operations work within lanes of 16 bytes.
 /// </summary>
 internal static unsafe class BlockShells
 {
-    /// <summary>mm, mm/m64 or xmm, xmm/m128.</summary>
-    public static Outcome Block<TOp>(Processor p, in Instruction i)
+    /// <summary>Registers an operation under its legacy and its VEX mnemonic.</summary>
+    public static void Set<TOp>(ColdTable table, Mnemonic legacy, Mnemonic vex)
+        where TOp : struct, IBlockOp
+    {
+        table.Set(legacy, &Block<LegacyForm, TOp>);
+        table.SetVex(vex, &Block<VexForm, TOp>);
+    }
+
+    /// <inheritdoc cref="Set{TOp}"/>
+    public static void SetImmediate<TOp>(ColdTable table, Mnemonic legacy, Mnemonic vex)
+        where TOp : struct, IBlockImmediateOp
+    {
+        table.Set(legacy, &BlockImmediate<LegacyForm, TOp>);
+        table.SetVex(vex, &BlockImmediate<VexForm, TOp>);
+    }
+
+    /// <summary>mm, mm/m64; xmm, xmm/m128; or the VEX forms with two or three operands.</summary>
+    public static Outcome Block<TForm, TOp>(Processor p, in Instruction i)
+        where TForm : struct, IVectorForm
         where TOp : struct, IBlockOp
     {
         Register register = i.Op0Register;
-        if (Processor.IsMmx(register))
+        if (!TForm.IsVex && Processor.IsMmx(register))
         {
-            if (!p.MmxReady() || !p.TryReadMmx(in i, 1, out ulong narrow))
-            {
-                return Outcome.Fault;
-            }
-
-            ulong target = p.Mmx(register);
-            TOp.Apply((byte*)&target, (byte*)&narrow, 8);
-            p.EnterMmx();
-            p.SetMmx(register, target);
-            return Outcome.Retired;
+            return Mmx<TOp>(p, in i);
         }
 
-        if (!p.SseReady() || !p.TryReadXmm(in i, 1, out Vector128<byte> source))
+        int size = TForm.SizeOf(register);
+        if (!TForm.IsReady(p) || !TForm.TryRead(p, in i, TForm.SourceOf(in i), size, out Vector256<byte> source))
         {
             return Outcome.Fault;
         }
 
-        TOp.Apply(p.Xmm(register), (byte*)&source, 16);
+        Vector256<byte> result = *(Vector256<byte>*)p.VectorPointer(TForm.FirstOf(in i));
+        for (int lane = 0; lane < size; lane += 16)
+        {
+            TOp.Apply((byte*)&result + lane, (byte*)&source + lane, 16);
+        }
+
+        TForm.Write(p, register, in result);
         return Outcome.Retired;
     }
 
-    /// <summary>mm, mm/m64, imm8 or xmm, xmm/m128, imm8.</summary>
-    public static Outcome BlockImmediate<TOp>(Processor p, in Instruction i)
+    /// <summary>As <see cref="Block"/>, with imm8 behind.</summary>
+    public static Outcome BlockImmediate<TForm, TOp>(Processor p, in Instruction i)
+        where TForm : struct, IVectorForm
         where TOp : struct, IBlockImmediateOp
     {
         Register register = i.Op0Register;
-        if (Processor.IsMmx(register))
+        if (!TForm.IsVex && Processor.IsMmx(register))
         {
-            if (!p.MmxReady() || !p.TryReadMmx(in i, 1, out ulong narrow))
-            {
-                return Outcome.Fault;
-            }
-
-            ulong target = p.Mmx(register);
-            TOp.Apply((byte*)&target, (byte*)&narrow, 8, i.Immediate8);
-            p.EnterMmx();
-            p.SetMmx(register, target);
-            return Outcome.Retired;
+            return MmxImmediate<TOp>(p, in i);
         }
 
-        if (!p.SseReady() || !p.TryReadXmm(in i, 1, out Vector128<byte> source))
+        int size = TForm.SizeOf(register);
+        if (!TForm.IsReady(p) || !TForm.TryRead(p, in i, TForm.SourceOf(in i), size, out Vector256<byte> source))
         {
             return Outcome.Fault;
         }
 
-        TOp.Apply(p.Xmm(register), (byte*)&source, 16, i.Immediate8);
+        Vector256<byte> result = *(Vector256<byte>*)p.VectorPointer(TForm.FirstOf(in i));
+        uint immediate = i.Immediate8;
+        for (int lane = 0; lane < size; lane += 16)
+        {
+            TOp.Apply((byte*)&result + lane, (byte*)&source + lane, 16, (byte)immediate);
+            immediate >>= TOp.ImmediateBitsPerLane;
+        }
+
+        TForm.Write(p, register, in result);
         return Outcome.Retired;
     }
 
@@ -107,7 +126,7 @@ internal static unsafe class BlockShells
         Register register = i.Op0Register;
         if (!Processor.IsMmx(register) || i.Op1Kind == OpKind.Register)
         {
-            return Block<TOp>(p, in i);
+            return Block<LegacyForm, TOp>(p, in i);
         }
 
         if (!p.MmxReady() || !p.TryReadOperand(in i, 1, out uint low))
@@ -123,34 +142,29 @@ internal static unsafe class BlockShells
         return Outcome.Retired;
     }
 
-    /// <summary>Shifts by an immediate, or by the low 64 bits of the source operand.</summary>
-    public static Outcome Shift<TOp, T>(Processor p, in Instruction i)
+    /// <summary>Shifts by an immediate, or by the low 64 bits of the source operand, which is never wider than 16 bytes.</summary>
+    public static Outcome Shift<TForm, TOp, T>(Processor p, in Instruction i)
+        where TForm : struct, IVectorForm
         where TOp : struct, ILaneShift
         where T : unmanaged, IBinaryInteger<T>
     {
         Register register = i.Op0Register;
-        if (Processor.IsMmx(register))
+        if (!TForm.IsVex && Processor.IsMmx(register))
         {
-            ulong narrow = 0;
-            if (!p.MmxReady() || (i.Op1Kind != OpKind.Immediate8 && !p.TryReadMmx(in i, 1, out narrow)))
-            {
-                return Outcome.Fault;
-            }
-
-            ulong target = p.Mmx(register);
-            ShiftLanes<TOp, T>((byte*)&target, 8, i.Op1Kind == OpKind.Immediate8 ? i.Immediate8 : narrow);
-            p.EnterMmx();
-            p.SetMmx(register, target);
-            return Outcome.Retired;
+            return MmxShift<TOp, T>(p, in i);
         }
 
-        Vector128<byte> source = default;
-        if (!p.SseReady() || (i.Op1Kind != OpKind.Immediate8 && !p.TryReadXmm(in i, 1, out source)))
+        int last = i.OpCount - 1;
+        bool isImmediate = i.GetOpKind(last) == OpKind.Immediate8;
+        Vector256<byte> source = default;
+        if (!TForm.IsReady(p) || (!isImmediate && !TForm.TryRead(p, in i, last, 16, out source)))
         {
             return Outcome.Fault;
         }
 
-        ShiftLanes<TOp, T>(p.Xmm(register), 16, i.Op1Kind == OpKind.Immediate8 ? i.Immediate8 : source.AsUInt64()[0]);
+        Vector256<byte> result = *(Vector256<byte>*)p.VectorPointer(TForm.FirstOf(in i));
+        ShiftLanes<TOp, T>((byte*)&result, TForm.SizeOf(register), isImmediate ? i.Immediate8 : *(ulong*)&source);
+        TForm.Write(p, register, in result);
         return Outcome.Retired;
     }
 
@@ -164,6 +178,53 @@ internal static unsafe class BlockShells
             T* lane = (T*)destination + k;
             *lane = TOp.Apply(*lane, count < (ulong)bits ? (int)count : bits);
         }
+    }
+
+    private static Outcome Mmx<TOp>(Processor p, in Instruction i)
+        where TOp : struct, IBlockOp
+    {
+        if (!p.MmxReady() || !p.TryReadMmx(in i, 1, out ulong source))
+        {
+            return Outcome.Fault;
+        }
+
+        ulong target = p.Mmx(i.Op0Register);
+        TOp.Apply((byte*)&target, (byte*)&source, 8);
+        p.EnterMmx();
+        p.SetMmx(i.Op0Register, target);
+        return Outcome.Retired;
+    }
+
+    private static Outcome MmxImmediate<TOp>(Processor p, in Instruction i)
+        where TOp : struct, IBlockImmediateOp
+    {
+        if (!p.MmxReady() || !p.TryReadMmx(in i, 1, out ulong source))
+        {
+            return Outcome.Fault;
+        }
+
+        ulong target = p.Mmx(i.Op0Register);
+        TOp.Apply((byte*)&target, (byte*)&source, 8, i.Immediate8);
+        p.EnterMmx();
+        p.SetMmx(i.Op0Register, target);
+        return Outcome.Retired;
+    }
+
+    private static Outcome MmxShift<TOp, T>(Processor p, in Instruction i)
+        where TOp : struct, ILaneShift
+        where T : unmanaged, IBinaryInteger<T>
+    {
+        ulong count = i.Immediate8;
+        if (!p.MmxReady() || (i.Op1Kind != OpKind.Immediate8 && !p.TryReadMmx(in i, 1, out count)))
+        {
+            return Outcome.Fault;
+        }
+
+        ulong target = p.Mmx(i.Op0Register);
+        ShiftLanes<TOp, T>((byte*)&target, 8, count);
+        p.EnterMmx();
+        p.SetMmx(i.Op0Register, target);
+        return Outcome.Retired;
     }
 }
 

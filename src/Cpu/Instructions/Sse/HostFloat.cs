@@ -164,6 +164,63 @@ internal static class HostFloat
         return true;
     }
 
+    /// <summary>
+    /// xy + z with one rounding. Exactness: of singles by the product in double precision, of doubles by the error of a fused operation
+    /// (Boldo and Muller: the error is the sum of two numbers, which is zero only when it is).
+    /// </summary>
+    public static bool TryFused<T>(T x, T y, T z, ref FloatEnvironment environment, out T result)
+        where T : unmanaged
+    {
+        result = default;
+        if (!IsPlain(in environment))
+        {
+            return false;
+        }
+
+        if (typeof(T) == typeof(ulong))
+        {
+            double a = Unsafe.BitCast<T, double>(x);
+            double b = Unsafe.BitCast<T, double>(y);
+            double c = Unsafe.BitCast<T, double>(z);
+            double fused = Math.FusedMultiplyAdd(a, b, c);
+            double high = a * b;
+            if (!IsSafe(a) || !IsSafe(b) || !IsSafe(c) || !IsSafe(high) || !IsSafe(fused))
+            {
+                return false;
+            }
+
+            double low = Math.FusedMultiplyAdd(a, b, -high);
+            double first = Sum(c, low, out double firstError);
+            double second = Sum(high, first, out double secondError);
+            environment.Raised |= second - fused + secondError + firstError != 0 ? MxcsrBits.PE : 0;
+            result = Unsafe.BitCast<double, T>(fused);
+            return true;
+        }
+
+        float f = Unsafe.BitCast<T, float>(x);
+        float g = Unsafe.BitCast<T, float>(y);
+        float h = Unsafe.BitCast<T, float>(z);
+        float small = MathF.FusedMultiplyAdd(f, g, h);
+        if (!IsSafe(f) || !IsSafe(g) || !IsSafe(h) || !IsSafe(small))
+        {
+            return false;
+        }
+
+        double sum = Sum((double)f * g, h, out double error);
+        environment.Raised |= error != 0 || sum != small ? MxcsrBits.PE : 0;
+        result = Unsafe.BitCast<float, T>(small);
+        return true;
+    }
+
+    /// <summary>The sum, and what rounding took from it (Knuth).</summary>
+    private static double Sum(double a, double b, out double error)
+    {
+        double sum = a + b;
+        double back = sum - a;
+        error = (a - (sum - back)) + (b - back);
+        return sum;
+    }
+
     private static bool IsPlain(in FloatEnvironment environment) =>
         environment is { Rounding: RoundingMode.Nearest, Masked: MxcsrBits.Flags };
 

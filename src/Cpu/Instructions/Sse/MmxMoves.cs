@@ -24,17 +24,35 @@ internal static unsafe class MmxMoves
         table.Set(Mnemonic.Movdq2q, &FromXmm);
         table.Set(Mnemonic.Emms, &Emms);
 
-        table.Set(Mnemonic.Pmovmskb, &ByteMask);
+        table.Set(Mnemonic.Pmovmskb, &ByteMask<LegacyForm>);
+        table.SetVex(Mnemonic.Vpmovmskb, &ByteMask<VexForm>);
         table.Set(Mnemonic.Pinsrw, &InsertWord);
-        table.Set(Mnemonic.Pinsrb, &Insert<byte>);
-        table.Set(Mnemonic.Pinsrd, &Insert<uint>);
-        table.Set(Mnemonic.Pinsrq, &Insert<ulong>);
-        table.Set(Mnemonic.Pextrb, &Extract<byte>);
         table.Set(Mnemonic.Pextrw, &ExtractWord);
-        table.Set(Mnemonic.Pextrd, &Extract<uint>);
-        table.Set(Mnemonic.Pextrq, &Extract<ulong>);
-        table.Set(Mnemonic.Extractps, &Extract<uint>);
-        table.Set(Mnemonic.Insertps, &InsertSingle);
+        SetInsert<byte>(table, Mnemonic.Pinsrb, Mnemonic.Vpinsrb);
+        SetInsert<uint>(table, Mnemonic.Pinsrd, Mnemonic.Vpinsrd);
+        SetInsert<ulong>(table, Mnemonic.Pinsrq, Mnemonic.Vpinsrq);
+        SetExtract<byte>(table, Mnemonic.Pextrb, Mnemonic.Vpextrb);
+        SetExtract<uint>(table, Mnemonic.Pextrd, Mnemonic.Vpextrd);
+        SetExtract<ulong>(table, Mnemonic.Pextrq, Mnemonic.Vpextrq);
+        SetExtract<uint>(table, Mnemonic.Extractps, Mnemonic.Vextractps);
+        table.SetVex(Mnemonic.Vpinsrw, &Insert<VexForm, ushort>);
+        table.SetVex(Mnemonic.Vpextrw, &Extract<VexForm, ushort>);
+        table.Set(Mnemonic.Insertps, &InsertSingle<LegacyForm>);
+        table.SetVex(Mnemonic.Vinsertps, &InsertSingle<VexForm>);
+    }
+
+    private static void SetInsert<T>(ColdTable table, Mnemonic legacy, Mnemonic vex)
+        where T : unmanaged
+    {
+        table.Set(legacy, &Insert<LegacyForm, T>);
+        table.SetVex(vex, &Insert<VexForm, T>);
+    }
+
+    private static void SetExtract<T>(ColdTable table, Mnemonic legacy, Mnemonic vex)
+        where T : unmanaged
+    {
+        table.Set(legacy, &Extract<LegacyForm, T>);
+        table.SetVex(vex, &Extract<VexForm, T>);
     }
 
     private static Outcome FromGeneral<T>(Processor p, in Instruction i)
@@ -158,7 +176,8 @@ internal static unsafe class MmxMoves
         return Outcome.Retired;
     }
 
-    private static Outcome ByteMask(Processor p, in Instruction i)
+    private static Outcome ByteMask<TForm>(Processor p, in Instruction i)
+        where TForm : struct, IVectorForm
     {
         uint mask;
         if (Processor.IsMmx(i.Op1Register))
@@ -173,12 +192,13 @@ internal static unsafe class MmxMoves
         }
         else
         {
-            if (!p.SseReady())
+            if (!TForm.IsReady(p))
             {
                 return Outcome.Fault;
             }
 
-            mask = (*(Vector128<byte>*)p.Xmm(i.Op1Register)).ExtractMostSignificantBits();
+            mask = (*(Vector256<byte>*)p.VectorPointer(i.Op1Register)).ExtractMostSignificantBits();
+            mask = TForm.SizeOf(i.Op1Register) == 32 ? mask : (ushort)mask;
         }
 
         p.SetGpr(i.Op0Register.GetFullRegister(), (ulong)mask);
@@ -189,7 +209,7 @@ internal static unsafe class MmxMoves
     {
         if (!Processor.IsMmx(i.Op0Register))
         {
-            return Insert<ushort>(p, in i);
+            return Insert<LegacyForm, ushort>(p, in i);
         }
 
         if (!p.MmxReady() || !p.TryReadElement(in i, 1, out ushort value))
@@ -204,15 +224,18 @@ internal static unsafe class MmxMoves
         return Outcome.Retired;
     }
 
-    private static Outcome Insert<T>(Processor p, in Instruction i)
+    private static Outcome Insert<TForm, T>(Processor p, in Instruction i)
+        where TForm : struct, IVectorForm
         where T : unmanaged
     {
-        if (!p.SseReady() || !p.TryReadElement(in i, 1, out T value))
+        if (!TForm.IsReady(p) || !p.TryReadElement(in i, TForm.SourceOf(in i), out T value))
         {
             return Outcome.Fault;
         }
 
-        ((T*)p.Xmm(i.Op0Register))[i.Immediate8 & ((16 / sizeof(T)) - 1)] = value;
+        Vector256<byte> result = *(Vector256<byte>*)p.VectorPointer(TForm.FirstOf(in i));
+        ((T*)&result)[i.Immediate8 & ((16 / sizeof(T)) - 1)] = value;
+        TForm.Write(p, i.Op0Register, in result);
         return Outcome.Retired;
     }
 
@@ -220,7 +243,7 @@ internal static unsafe class MmxMoves
     {
         if (!Processor.IsMmx(i.Op1Register))
         {
-            return Extract<ushort>(p, in i);
+            return Extract<LegacyForm, ushort>(p, in i);
         }
 
         if (!p.MmxReady())
@@ -235,10 +258,11 @@ internal static unsafe class MmxMoves
     }
 
     /// <summary>PEXTR, EXTRACTPS: to memory as wide as the element, to a register zero-extended.</summary>
-    private static Outcome Extract<T>(Processor p, in Instruction i)
+    private static Outcome Extract<TForm, T>(Processor p, in Instruction i)
+        where TForm : struct, IVectorForm
         where T : unmanaged
     {
-        if (!p.SseReady())
+        if (!TForm.IsReady(p))
         {
             return Outcome.Fault;
         }
@@ -256,31 +280,35 @@ internal static unsafe class MmxMoves
     }
 
     /// <summary>INSERTPS: source element 7:6 (register form), destination element 5:4, zero mask 3:0.</summary>
-    private static Outcome InsertSingle(Processor p, in Instruction i)
+    private static Outcome InsertSingle<TForm>(Processor p, in Instruction i)
+        where TForm : struct, IVectorForm
     {
         uint value;
         byte immediate = i.Immediate8;
-        if (!p.SseReady())
+        if (!TForm.IsReady(p))
         {
             return Outcome.Fault;
         }
 
-        if (i.Op1Kind == OpKind.Register)
+        int source = TForm.SourceOf(in i);
+        if (i.GetOpKind(source) == OpKind.Register)
         {
-            value = ((uint*)p.Xmm(i.Op1Register))[immediate >> 6];
+            value = ((uint*)p.Xmm(i.GetOpRegister(source)))[immediate >> 6];
         }
-        else if (!p.TryReadOperand(in i, 1, out value))
+        else if (!p.TryReadOperand(in i, source, out value))
         {
             return Outcome.Fault;
         }
 
-        uint* target = (uint*)p.Xmm(i.Op0Register);
+        Vector256<byte> result = *(Vector256<byte>*)p.VectorPointer(TForm.FirstOf(in i));
+        uint* target = (uint*)&result;
         target[(immediate >> 4) & 3] = value;
         for (int k = 0; k < 4; k++)
         {
             target[k] = ((immediate >> k) & 1) != 0 ? 0 : target[k];
         }
 
+        TForm.Write(p, i.Op0Register, in result);
         return Outcome.Retired;
     }
 }

@@ -7,44 +7,44 @@ namespace Xenolith.Cpu;
 
 /// <summary>
 /// Packed integer arithmetic, comparison, logic and shifts of MMX, SSE, SSE2, SSSE3 and SSE4 (SDM 1 "MMX Packed Arithmetic
-/// Instructions", "SSE2 128-Bit SIMD Integer Instructions" and their successors).
+/// Instructions", "SSE2 128-Bit SIMD Integer Instructions" and their successors), and their VEX forms in AVX and AVX2.
 /// </summary>
 internal static unsafe class PackedInteger
 {
     public static void Register(ColdTable table)
     {
-        table.Set(Mnemonic.Paddb, &BlockShells.Block<Lanes<LaneAdd<byte>, byte>>);
-        table.Set(Mnemonic.Paddw, &BlockShells.Block<Lanes<LaneAdd<ushort>, ushort>>);
-        table.Set(Mnemonic.Paddd, &BlockShells.Block<Lanes<LaneAdd<uint>, uint>>);
-        table.Set(Mnemonic.Paddq, &BlockShells.Block<Lanes<LaneAdd<ulong>, ulong>>);
-        table.Set(Mnemonic.Psubb, &BlockShells.Block<Lanes<LaneSubtract<byte>, byte>>);
-        table.Set(Mnemonic.Psubw, &BlockShells.Block<Lanes<LaneSubtract<ushort>, ushort>>);
-        table.Set(Mnemonic.Psubd, &BlockShells.Block<Lanes<LaneSubtract<uint>, uint>>);
-        table.Set(Mnemonic.Psubq, &BlockShells.Block<Lanes<LaneSubtract<ulong>, ulong>>);
-        table.Set(Mnemonic.Paddsb, &BlockShells.Block<Lanes<LaneAddSaturating<sbyte>, sbyte>>);
-        table.Set(Mnemonic.Paddsw, &BlockShells.Block<Lanes<LaneAddSaturating<short>, short>>);
-        table.Set(Mnemonic.Paddusb, &BlockShells.Block<Lanes<LaneAddSaturating<byte>, byte>>);
-        table.Set(Mnemonic.Paddusw, &BlockShells.Block<Lanes<LaneAddSaturating<ushort>, ushort>>);
-        table.Set(Mnemonic.Psubsb, &BlockShells.Block<Lanes<LaneSubtractSaturating<sbyte>, sbyte>>);
-        table.Set(Mnemonic.Psubsw, &BlockShells.Block<Lanes<LaneSubtractSaturating<short>, short>>);
-        table.Set(Mnemonic.Psubusb, &BlockShells.Block<Lanes<LaneSubtractSaturating<byte>, byte>>);
-        table.Set(Mnemonic.Psubusw, &BlockShells.Block<Lanes<LaneSubtractSaturating<ushort>, ushort>>);
+        BlockShells.Set<Lanes<LaneAdd<byte>, byte>>(table, Mnemonic.Paddb, Mnemonic.Vpaddb);
+        BlockShells.Set<Lanes<LaneAdd<ushort>, ushort>>(table, Mnemonic.Paddw, Mnemonic.Vpaddw);
+        BlockShells.Set<Lanes<LaneAdd<uint>, uint>>(table, Mnemonic.Paddd, Mnemonic.Vpaddd);
+        BlockShells.Set<Lanes<LaneAdd<ulong>, ulong>>(table, Mnemonic.Paddq, Mnemonic.Vpaddq);
+        BlockShells.Set<Lanes<LaneSubtract<byte>, byte>>(table, Mnemonic.Psubb, Mnemonic.Vpsubb);
+        BlockShells.Set<Lanes<LaneSubtract<ushort>, ushort>>(table, Mnemonic.Psubw, Mnemonic.Vpsubw);
+        BlockShells.Set<Lanes<LaneSubtract<uint>, uint>>(table, Mnemonic.Psubd, Mnemonic.Vpsubd);
+        BlockShells.Set<Lanes<LaneSubtract<ulong>, ulong>>(table, Mnemonic.Psubq, Mnemonic.Vpsubq);
+        BlockShells.Set<Lanes<LaneAddSaturating<sbyte>, sbyte>>(table, Mnemonic.Paddsb, Mnemonic.Vpaddsb);
+        BlockShells.Set<Lanes<LaneAddSaturating<short>, short>>(table, Mnemonic.Paddsw, Mnemonic.Vpaddsw);
+        BlockShells.Set<Lanes<LaneAddSaturating<byte>, byte>>(table, Mnemonic.Paddusb, Mnemonic.Vpaddusb);
+        BlockShells.Set<Lanes<LaneAddSaturating<ushort>, ushort>>(table, Mnemonic.Paddusw, Mnemonic.Vpaddusw);
+        BlockShells.Set<Lanes<LaneSubtractSaturating<sbyte>, sbyte>>(table, Mnemonic.Psubsb, Mnemonic.Vpsubsb);
+        BlockShells.Set<Lanes<LaneSubtractSaturating<short>, short>>(table, Mnemonic.Psubsw, Mnemonic.Vpsubsw);
+        BlockShells.Set<Lanes<LaneSubtractSaturating<byte>, byte>>(table, Mnemonic.Psubusb, Mnemonic.Vpsubusb);
+        BlockShells.Set<Lanes<LaneSubtractSaturating<ushort>, ushort>>(table, Mnemonic.Psubusw, Mnemonic.Vpsubusw);
 
-        table.Set(Mnemonic.Pmullw, &BlockShells.Block<Lanes<LaneMultiplyLow, ushort>>);
-        table.Set(Mnemonic.Pmulld, &BlockShells.Block<Lanes<LaneMultiplyLow, uint>>);
-        table.Set(Mnemonic.Pmulhw, &BlockShells.Block<Lanes<LaneMultiplyHigh, short>>);
-        table.Set(Mnemonic.Pmulhuw, &BlockShells.Block<Lanes<LaneMultiplyHigh, ushort>>);
-        table.Set(Mnemonic.Pmulhrsw, &BlockShells.Block<Lanes<LaneMultiplyRound, short>>);
-        table.Set(Mnemonic.Pmuludq, &BlockShells.Block<Lanes<LaneMultiplyWide, ulong>>);
-        table.Set(Mnemonic.Pmuldq, &BlockShells.Block<Lanes<LaneMultiplyWide, long>>);
-        table.Set(Mnemonic.Pmaddwd, &BlockShells.Block<MultiplyAddWords>);
-        table.Set(Mnemonic.Pmaddubsw, &BlockShells.Block<MultiplyAddBytes>);
-        table.Set(Mnemonic.Psadbw, &BlockShells.Block<SumAbsoluteDifferences>);
-        table.Set(Mnemonic.Mpsadbw, &BlockShells.BlockImmediate<MultipleSums>);
-        table.Set(Mnemonic.Phminposuw, &BlockShells.Block<MinimumPosition>);
+        BlockShells.Set<Lanes<LaneMultiplyLow, ushort>>(table, Mnemonic.Pmullw, Mnemonic.Vpmullw);
+        BlockShells.Set<Lanes<LaneMultiplyLow, uint>>(table, Mnemonic.Pmulld, Mnemonic.Vpmulld);
+        BlockShells.Set<Lanes<LaneMultiplyHigh, short>>(table, Mnemonic.Pmulhw, Mnemonic.Vpmulhw);
+        BlockShells.Set<Lanes<LaneMultiplyHigh, ushort>>(table, Mnemonic.Pmulhuw, Mnemonic.Vpmulhuw);
+        BlockShells.Set<Lanes<LaneMultiplyRound, short>>(table, Mnemonic.Pmulhrsw, Mnemonic.Vpmulhrsw);
+        BlockShells.Set<Lanes<LaneMultiplyWide, ulong>>(table, Mnemonic.Pmuludq, Mnemonic.Vpmuludq);
+        BlockShells.Set<Lanes<LaneMultiplyWide, long>>(table, Mnemonic.Pmuldq, Mnemonic.Vpmuldq);
+        BlockShells.Set<MultiplyAddWords>(table, Mnemonic.Pmaddwd, Mnemonic.Vpmaddwd);
+        BlockShells.Set<MultiplyAddBytes>(table, Mnemonic.Pmaddubsw, Mnemonic.Vpmaddubsw);
+        BlockShells.Set<SumAbsoluteDifferences>(table, Mnemonic.Psadbw, Mnemonic.Vpsadbw);
+        BlockShells.SetImmediate<MultipleSums>(table, Mnemonic.Mpsadbw, Mnemonic.Vmpsadbw);
+        BlockShells.Set<MinimumPosition>(table, Mnemonic.Phminposuw, Mnemonic.Vphminposuw);
 
-        table.Set(Mnemonic.Pavgb, &BlockShells.Block<Lanes<LaneAverage, byte>>);
-        table.Set(Mnemonic.Pavgw, &BlockShells.Block<Lanes<LaneAverage, ushort>>);
+        BlockShells.Set<Lanes<LaneAverage, byte>>(table, Mnemonic.Pavgb, Mnemonic.Vpavgb);
+        BlockShells.Set<Lanes<LaneAverage, ushort>>(table, Mnemonic.Pavgw, Mnemonic.Vpavgw);
         RegisterMinMax(table);
         RegisterCompare(table);
         RegisterShifts(table);
@@ -53,78 +53,79 @@ internal static unsafe class PackedInteger
 
     private static void RegisterMinMax(ColdTable table)
     {
-        table.Set(Mnemonic.Pminub, &BlockShells.Block<Lanes<LaneMinimum<byte>, byte>>);
-        table.Set(Mnemonic.Pminsb, &BlockShells.Block<Lanes<LaneMinimum<sbyte>, sbyte>>);
-        table.Set(Mnemonic.Pminuw, &BlockShells.Block<Lanes<LaneMinimum<ushort>, ushort>>);
-        table.Set(Mnemonic.Pminsw, &BlockShells.Block<Lanes<LaneMinimum<short>, short>>);
-        table.Set(Mnemonic.Pminud, &BlockShells.Block<Lanes<LaneMinimum<uint>, uint>>);
-        table.Set(Mnemonic.Pminsd, &BlockShells.Block<Lanes<LaneMinimum<int>, int>>);
-        table.Set(Mnemonic.Pmaxub, &BlockShells.Block<Lanes<LaneMaximum<byte>, byte>>);
-        table.Set(Mnemonic.Pmaxsb, &BlockShells.Block<Lanes<LaneMaximum<sbyte>, sbyte>>);
-        table.Set(Mnemonic.Pmaxuw, &BlockShells.Block<Lanes<LaneMaximum<ushort>, ushort>>);
-        table.Set(Mnemonic.Pmaxsw, &BlockShells.Block<Lanes<LaneMaximum<short>, short>>);
-        table.Set(Mnemonic.Pmaxud, &BlockShells.Block<Lanes<LaneMaximum<uint>, uint>>);
-        table.Set(Mnemonic.Pmaxsd, &BlockShells.Block<Lanes<LaneMaximum<int>, int>>);
+        BlockShells.Set<Lanes<LaneMinimum<byte>, byte>>(table, Mnemonic.Pminub, Mnemonic.Vpminub);
+        BlockShells.Set<Lanes<LaneMinimum<sbyte>, sbyte>>(table, Mnemonic.Pminsb, Mnemonic.Vpminsb);
+        BlockShells.Set<Lanes<LaneMinimum<ushort>, ushort>>(table, Mnemonic.Pminuw, Mnemonic.Vpminuw);
+        BlockShells.Set<Lanes<LaneMinimum<short>, short>>(table, Mnemonic.Pminsw, Mnemonic.Vpminsw);
+        BlockShells.Set<Lanes<LaneMinimum<uint>, uint>>(table, Mnemonic.Pminud, Mnemonic.Vpminud);
+        BlockShells.Set<Lanes<LaneMinimum<int>, int>>(table, Mnemonic.Pminsd, Mnemonic.Vpminsd);
+        BlockShells.Set<Lanes<LaneMaximum<byte>, byte>>(table, Mnemonic.Pmaxub, Mnemonic.Vpmaxub);
+        BlockShells.Set<Lanes<LaneMaximum<sbyte>, sbyte>>(table, Mnemonic.Pmaxsb, Mnemonic.Vpmaxsb);
+        BlockShells.Set<Lanes<LaneMaximum<ushort>, ushort>>(table, Mnemonic.Pmaxuw, Mnemonic.Vpmaxuw);
+        BlockShells.Set<Lanes<LaneMaximum<short>, short>>(table, Mnemonic.Pmaxsw, Mnemonic.Vpmaxsw);
+        BlockShells.Set<Lanes<LaneMaximum<uint>, uint>>(table, Mnemonic.Pmaxud, Mnemonic.Vpmaxud);
+        BlockShells.Set<Lanes<LaneMaximum<int>, int>>(table, Mnemonic.Pmaxsd, Mnemonic.Vpmaxsd);
     }
 
     private static void RegisterCompare(ColdTable table)
     {
-        table.Set(Mnemonic.Pcmpeqb, &BlockShells.Block<Lanes<LaneEqual<byte>, byte>>);
-        table.Set(Mnemonic.Pcmpeqw, &BlockShells.Block<Lanes<LaneEqual<ushort>, ushort>>);
-        table.Set(Mnemonic.Pcmpeqd, &BlockShells.Block<Lanes<LaneEqual<uint>, uint>>);
-        table.Set(Mnemonic.Pcmpeqq, &BlockShells.Block<Lanes<LaneEqual<ulong>, ulong>>);
-        table.Set(Mnemonic.Pcmpgtb, &BlockShells.Block<Lanes<LaneGreater<sbyte>, sbyte>>);
-        table.Set(Mnemonic.Pcmpgtw, &BlockShells.Block<Lanes<LaneGreater<short>, short>>);
-        table.Set(Mnemonic.Pcmpgtd, &BlockShells.Block<Lanes<LaneGreater<int>, int>>);
-        table.Set(Mnemonic.Pcmpgtq, &BlockShells.Block<Lanes<LaneGreater<long>, long>>);
+        BlockShells.Set<Lanes<LaneEqual<byte>, byte>>(table, Mnemonic.Pcmpeqb, Mnemonic.Vpcmpeqb);
+        BlockShells.Set<Lanes<LaneEqual<ushort>, ushort>>(table, Mnemonic.Pcmpeqw, Mnemonic.Vpcmpeqw);
+        BlockShells.Set<Lanes<LaneEqual<uint>, uint>>(table, Mnemonic.Pcmpeqd, Mnemonic.Vpcmpeqd);
+        BlockShells.Set<Lanes<LaneEqual<ulong>, ulong>>(table, Mnemonic.Pcmpeqq, Mnemonic.Vpcmpeqq);
+        BlockShells.Set<Lanes<LaneGreater<sbyte>, sbyte>>(table, Mnemonic.Pcmpgtb, Mnemonic.Vpcmpgtb);
+        BlockShells.Set<Lanes<LaneGreater<short>, short>>(table, Mnemonic.Pcmpgtw, Mnemonic.Vpcmpgtw);
+        BlockShells.Set<Lanes<LaneGreater<int>, int>>(table, Mnemonic.Pcmpgtd, Mnemonic.Vpcmpgtd);
+        BlockShells.Set<Lanes<LaneGreater<long>, long>>(table, Mnemonic.Pcmpgtq, Mnemonic.Vpcmpgtq);
 
-        foreach (Mnemonic mnemonic in (ReadOnlySpan<Mnemonic>)[Mnemonic.Pand, Mnemonic.Andps, Mnemonic.Andpd])
-        {
-            table.Set(mnemonic, &BlockShells.Block<Lanes<LaneAnd, ulong>>);
-        }
-
-        foreach (Mnemonic mnemonic in (ReadOnlySpan<Mnemonic>)[Mnemonic.Pandn, Mnemonic.Andnps, Mnemonic.Andnpd])
-        {
-            table.Set(mnemonic, &BlockShells.Block<Lanes<LaneAndNot, ulong>>);
-        }
-
-        foreach (Mnemonic mnemonic in (ReadOnlySpan<Mnemonic>)[Mnemonic.Por, Mnemonic.Orps, Mnemonic.Orpd])
-        {
-            table.Set(mnemonic, &BlockShells.Block<Lanes<LaneOr, ulong>>);
-        }
-
-        foreach (Mnemonic mnemonic in (ReadOnlySpan<Mnemonic>)[Mnemonic.Pxor, Mnemonic.Xorps, Mnemonic.Xorpd])
-        {
-            table.Set(mnemonic, &BlockShells.Block<Lanes<LaneXor, ulong>>);
-        }
+        BlockShells.Set<Lanes<LaneAnd, ulong>>(table, Mnemonic.Pand, Mnemonic.Vpand);
+        BlockShells.Set<Lanes<LaneAnd, ulong>>(table, Mnemonic.Andps, Mnemonic.Vandps);
+        BlockShells.Set<Lanes<LaneAnd, ulong>>(table, Mnemonic.Andpd, Mnemonic.Vandpd);
+        BlockShells.Set<Lanes<LaneAndNot, ulong>>(table, Mnemonic.Pandn, Mnemonic.Vpandn);
+        BlockShells.Set<Lanes<LaneAndNot, ulong>>(table, Mnemonic.Andnps, Mnemonic.Vandnps);
+        BlockShells.Set<Lanes<LaneAndNot, ulong>>(table, Mnemonic.Andnpd, Mnemonic.Vandnpd);
+        BlockShells.Set<Lanes<LaneOr, ulong>>(table, Mnemonic.Por, Mnemonic.Vpor);
+        BlockShells.Set<Lanes<LaneOr, ulong>>(table, Mnemonic.Orps, Mnemonic.Vorps);
+        BlockShells.Set<Lanes<LaneOr, ulong>>(table, Mnemonic.Orpd, Mnemonic.Vorpd);
+        BlockShells.Set<Lanes<LaneXor, ulong>>(table, Mnemonic.Pxor, Mnemonic.Vpxor);
+        BlockShells.Set<Lanes<LaneXor, ulong>>(table, Mnemonic.Xorps, Mnemonic.Vxorps);
+        BlockShells.Set<Lanes<LaneXor, ulong>>(table, Mnemonic.Xorpd, Mnemonic.Vxorpd);
     }
 
     private static void RegisterShifts(ColdTable table)
     {
-        table.Set(Mnemonic.Psllw, &BlockShells.Shift<ShiftLeft, ushort>);
-        table.Set(Mnemonic.Pslld, &BlockShells.Shift<ShiftLeft, uint>);
-        table.Set(Mnemonic.Psllq, &BlockShells.Shift<ShiftLeft, ulong>);
-        table.Set(Mnemonic.Psrlw, &BlockShells.Shift<ShiftRight, ushort>);
-        table.Set(Mnemonic.Psrld, &BlockShells.Shift<ShiftRight, uint>);
-        table.Set(Mnemonic.Psrlq, &BlockShells.Shift<ShiftRight, ulong>);
-        table.Set(Mnemonic.Psraw, &BlockShells.Shift<ShiftArithmetic, short>);
-        table.Set(Mnemonic.Psrad, &BlockShells.Shift<ShiftArithmetic, int>);
+        Shift<ShiftLeft, ushort>(table, Mnemonic.Psllw, Mnemonic.Vpsllw);
+        Shift<ShiftLeft, uint>(table, Mnemonic.Pslld, Mnemonic.Vpslld);
+        Shift<ShiftLeft, ulong>(table, Mnemonic.Psllq, Mnemonic.Vpsllq);
+        Shift<ShiftRight, ushort>(table, Mnemonic.Psrlw, Mnemonic.Vpsrlw);
+        Shift<ShiftRight, uint>(table, Mnemonic.Psrld, Mnemonic.Vpsrld);
+        Shift<ShiftRight, ulong>(table, Mnemonic.Psrlq, Mnemonic.Vpsrlq);
+        Shift<ShiftArithmetic, short>(table, Mnemonic.Psraw, Mnemonic.Vpsraw);
+        Shift<ShiftArithmetic, int>(table, Mnemonic.Psrad, Mnemonic.Vpsrad);
+    }
+
+    private static void Shift<TOp, T>(ColdTable table, Mnemonic legacy, Mnemonic vex)
+        where TOp : struct, ILaneShift
+        where T : unmanaged, IBinaryInteger<T>
+    {
+        table.Set(legacy, &BlockShells.Shift<LegacyForm, TOp, T>);
+        table.SetVex(vex, &BlockShells.Shift<VexForm, TOp, T>);
     }
 
     private static void RegisterHorizontal(ColdTable table)
     {
-        table.Set(Mnemonic.Phaddw, &BlockShells.Block<Horizontal<LaneAdd<short>, short>>);
-        table.Set(Mnemonic.Phaddd, &BlockShells.Block<Horizontal<LaneAdd<int>, int>>);
-        table.Set(Mnemonic.Phaddsw, &BlockShells.Block<Horizontal<LaneAddSaturating<short>, short>>);
-        table.Set(Mnemonic.Phsubw, &BlockShells.Block<Horizontal<LaneSubtract<short>, short>>);
-        table.Set(Mnemonic.Phsubd, &BlockShells.Block<Horizontal<LaneSubtract<int>, int>>);
-        table.Set(Mnemonic.Phsubsw, &BlockShells.Block<Horizontal<LaneSubtractSaturating<short>, short>>);
-        table.Set(Mnemonic.Psignb, &BlockShells.Block<Lanes<LaneSign<sbyte>, sbyte>>);
-        table.Set(Mnemonic.Psignw, &BlockShells.Block<Lanes<LaneSign<short>, short>>);
-        table.Set(Mnemonic.Psignd, &BlockShells.Block<Lanes<LaneSign<int>, int>>);
-        table.Set(Mnemonic.Pabsb, &BlockShells.Block<Lanes<LaneAbsolute<sbyte>, sbyte>>);
-        table.Set(Mnemonic.Pabsw, &BlockShells.Block<Lanes<LaneAbsolute<short>, short>>);
-        table.Set(Mnemonic.Pabsd, &BlockShells.Block<Lanes<LaneAbsolute<int>, int>>);
+        BlockShells.Set<Horizontal<LaneAdd<short>, short>>(table, Mnemonic.Phaddw, Mnemonic.Vphaddw);
+        BlockShells.Set<Horizontal<LaneAdd<int>, int>>(table, Mnemonic.Phaddd, Mnemonic.Vphaddd);
+        BlockShells.Set<Horizontal<LaneAddSaturating<short>, short>>(table, Mnemonic.Phaddsw, Mnemonic.Vphaddsw);
+        BlockShells.Set<Horizontal<LaneSubtract<short>, short>>(table, Mnemonic.Phsubw, Mnemonic.Vphsubw);
+        BlockShells.Set<Horizontal<LaneSubtract<int>, int>>(table, Mnemonic.Phsubd, Mnemonic.Vphsubd);
+        BlockShells.Set<Horizontal<LaneSubtractSaturating<short>, short>>(table, Mnemonic.Phsubsw, Mnemonic.Vphsubsw);
+        BlockShells.Set<Lanes<LaneSign<sbyte>, sbyte>>(table, Mnemonic.Psignb, Mnemonic.Vpsignb);
+        BlockShells.Set<Lanes<LaneSign<short>, short>>(table, Mnemonic.Psignw, Mnemonic.Vpsignw);
+        BlockShells.Set<Lanes<LaneSign<int>, int>>(table, Mnemonic.Psignd, Mnemonic.Vpsignd);
+        BlockShells.Set<Lanes<LaneAbsolute<sbyte>, sbyte>>(table, Mnemonic.Pabsb, Mnemonic.Vpabsb);
+        BlockShells.Set<Lanes<LaneAbsolute<short>, short>>(table, Mnemonic.Pabsw, Mnemonic.Vpabsw);
+        BlockShells.Set<Lanes<LaneAbsolute<int>, int>>(table, Mnemonic.Pabsd, Mnemonic.Vpabsd);
     }
 }
 
@@ -331,6 +332,8 @@ internal readonly unsafe struct SumAbsoluteDifferences : IBlockOp
 /// <summary>MPSADBW: eight sums of four differences; bits 1:0 choose the source's four bytes, bit 2 the destination's start.</summary>
 internal readonly unsafe struct MultipleSums : IBlockImmediateOp
 {
+    public static int ImmediateBitsPerLane => 3;
+
     public static void Apply(byte* destination, byte* source, int sizeBytes, byte immediate)
     {
         ushort* result = stackalloc ushort[8];

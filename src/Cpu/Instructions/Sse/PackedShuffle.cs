@@ -1,4 +1,5 @@
 using System;
+using System.Runtime.Intrinsics;
 
 using Iced.Intel;
 
@@ -12,84 +13,105 @@ internal static unsafe class PackedShuffle
 {
     public static void Register(ColdTable table)
     {
-        table.Set(Mnemonic.Punpcklbw, &BlockShells.LowBlock<UnpackLow<byte>>);
-        table.Set(Mnemonic.Punpcklwd, &BlockShells.LowBlock<UnpackLow<ushort>>);
-        table.Set(Mnemonic.Punpckldq, &BlockShells.LowBlock<UnpackLow<uint>>);
-        table.Set(Mnemonic.Punpcklqdq, &BlockShells.Block<UnpackLow<ulong>>);
-        table.Set(Mnemonic.Punpckhbw, &BlockShells.Block<UnpackHigh<byte>>);
-        table.Set(Mnemonic.Punpckhwd, &BlockShells.Block<UnpackHigh<ushort>>);
-        table.Set(Mnemonic.Punpckhdq, &BlockShells.Block<UnpackHigh<uint>>);
-        table.Set(Mnemonic.Punpckhqdq, &BlockShells.Block<UnpackHigh<ulong>>);
-        table.Set(Mnemonic.Unpcklps, &BlockShells.Block<UnpackLow<uint>>);
-        table.Set(Mnemonic.Unpcklpd, &BlockShells.Block<UnpackLow<ulong>>);
-        table.Set(Mnemonic.Unpckhps, &BlockShells.Block<UnpackHigh<uint>>);
-        table.Set(Mnemonic.Unpckhpd, &BlockShells.Block<UnpackHigh<ulong>>);
+        LowBlock<UnpackLow<byte>>(table, Mnemonic.Punpcklbw, Mnemonic.Vpunpcklbw);
+        LowBlock<UnpackLow<ushort>>(table, Mnemonic.Punpcklwd, Mnemonic.Vpunpcklwd);
+        LowBlock<UnpackLow<uint>>(table, Mnemonic.Punpckldq, Mnemonic.Vpunpckldq);
+        BlockShells.Set<UnpackLow<ulong>>(table, Mnemonic.Punpcklqdq, Mnemonic.Vpunpcklqdq);
+        BlockShells.Set<UnpackHigh<byte>>(table, Mnemonic.Punpckhbw, Mnemonic.Vpunpckhbw);
+        BlockShells.Set<UnpackHigh<ushort>>(table, Mnemonic.Punpckhwd, Mnemonic.Vpunpckhwd);
+        BlockShells.Set<UnpackHigh<uint>>(table, Mnemonic.Punpckhdq, Mnemonic.Vpunpckhdq);
+        BlockShells.Set<UnpackHigh<ulong>>(table, Mnemonic.Punpckhqdq, Mnemonic.Vpunpckhqdq);
+        BlockShells.Set<UnpackLow<uint>>(table, Mnemonic.Unpcklps, Mnemonic.Vunpcklps);
+        BlockShells.Set<UnpackLow<ulong>>(table, Mnemonic.Unpcklpd, Mnemonic.Vunpcklpd);
+        BlockShells.Set<UnpackHigh<uint>>(table, Mnemonic.Unpckhps, Mnemonic.Vunpckhps);
+        BlockShells.Set<UnpackHigh<ulong>>(table, Mnemonic.Unpckhpd, Mnemonic.Vunpckhpd);
 
-        table.Set(Mnemonic.Packsswb, &BlockShells.Block<PackSigned8>);
-        table.Set(Mnemonic.Packuswb, &BlockShells.Block<PackUnsigned8>);
-        table.Set(Mnemonic.Packssdw, &BlockShells.Block<PackSigned16>);
-        table.Set(Mnemonic.Packusdw, &BlockShells.Block<PackUnsigned16>);
+        BlockShells.Set<PackSigned8>(table, Mnemonic.Packsswb, Mnemonic.Vpacksswb);
+        BlockShells.Set<PackUnsigned8>(table, Mnemonic.Packuswb, Mnemonic.Vpackuswb);
+        BlockShells.Set<PackSigned16>(table, Mnemonic.Packssdw, Mnemonic.Vpackssdw);
+        BlockShells.Set<PackUnsigned16>(table, Mnemonic.Packusdw, Mnemonic.Vpackusdw);
 
-        table.Set(Mnemonic.Pshufb, &BlockShells.Block<ShuffleBytes>);
-        table.Set(Mnemonic.Pshufw, &BlockShells.BlockImmediate<Shuffle4<ushort>>);
-        table.Set(Mnemonic.Pshufd, &BlockShells.BlockImmediate<Shuffle4<uint>>);
-        table.Set(Mnemonic.Pshuflw, &BlockShells.BlockImmediate<ShuffleLowWords>);
-        table.Set(Mnemonic.Pshufhw, &BlockShells.BlockImmediate<ShuffleHighWords>);
-        table.Set(Mnemonic.Shufps, &BlockShells.BlockImmediate<ShuffleSingles>);
-        table.Set(Mnemonic.Shufpd, &BlockShells.BlockImmediate<ShuffleDoubles>);
-        table.Set(Mnemonic.Palignr, &BlockShells.BlockImmediate<AlignRight>);
+        BlockShells.Set<ShuffleBytes>(table, Mnemonic.Pshufb, Mnemonic.Vpshufb);
+        table.Set(Mnemonic.Pshufw, &BlockShells.BlockImmediate<LegacyForm, Shuffle4<ushort>>);
+        BlockShells.SetImmediate<Shuffle4<uint>>(table, Mnemonic.Pshufd, Mnemonic.Vpshufd);
+        BlockShells.SetImmediate<ShuffleLowWords>(table, Mnemonic.Pshuflw, Mnemonic.Vpshuflw);
+        BlockShells.SetImmediate<ShuffleHighWords>(table, Mnemonic.Pshufhw, Mnemonic.Vpshufhw);
+        BlockShells.SetImmediate<ShuffleSingles>(table, Mnemonic.Shufps, Mnemonic.Vshufps);
+        BlockShells.SetImmediate<ShuffleDoubles>(table, Mnemonic.Shufpd, Mnemonic.Vshufpd);
+        BlockShells.SetImmediate<AlignRight>(table, Mnemonic.Palignr, Mnemonic.Vpalignr);
 
-        table.Set(Mnemonic.Pblendw, &BlockShells.BlockImmediate<Blend<ushort>>);
-        table.Set(Mnemonic.Blendps, &BlockShells.BlockImmediate<Blend<uint>>);
-        table.Set(Mnemonic.Blendpd, &BlockShells.BlockImmediate<Blend<ulong>>);
-        table.Set(Mnemonic.Pblendvb, &BlendVariable<byte>);
-        table.Set(Mnemonic.Blendvps, &BlendVariable<uint>);
-        table.Set(Mnemonic.Blendvpd, &BlendVariable<ulong>);
+        BlockShells.SetImmediate<Blend<ushort>>(table, Mnemonic.Pblendw, Mnemonic.Vpblendw);
+        BlockShells.SetImmediate<Blend<uint>>(table, Mnemonic.Blendps, Mnemonic.Vblendps);
+        BlockShells.SetImmediate<Blend<ulong>>(table, Mnemonic.Blendpd, Mnemonic.Vblendpd);
+        SetBlendVariable<byte>(table, Mnemonic.Pblendvb, Mnemonic.Vpblendvb);
+        SetBlendVariable<uint>(table, Mnemonic.Blendvps, Mnemonic.Vblendvps);
+        SetBlendVariable<ulong>(table, Mnemonic.Blendvpd, Mnemonic.Vblendvpd);
 
-        table.Set(Mnemonic.Pslldq, &ShiftLeftBytes);
-        table.Set(Mnemonic.Psrldq, &ShiftRightBytes);
+        table.Set(Mnemonic.Pslldq, &ShiftLeftBytes<LegacyForm>);
+        table.Set(Mnemonic.Psrldq, &ShiftRightBytes<LegacyForm>);
+        table.SetVex(Mnemonic.Vpslldq, &ShiftLeftBytes<VexForm>);
+        table.SetVex(Mnemonic.Vpsrldq, &ShiftRightBytes<VexForm>);
     }
 
-    private static Outcome ShiftLeftBytes(Processor p, in Instruction i) => ShiftBytes(p, in i, -Math.Min((int)i.Immediate8, 16));
-
-    private static Outcome ShiftRightBytes(Processor p, in Instruction i) => ShiftBytes(p, in i, Math.Min((int)i.Immediate8, 16));
-
-    private static Outcome ShiftBytes(Processor p, in Instruction i, int from)
+    private static void LowBlock<TOp>(ColdTable table, Mnemonic legacy, Mnemonic vex)
+        where TOp : struct, IBlockOp
     {
-        if (!p.SseReady())
+        table.Set(legacy, &BlockShells.LowBlock<TOp>);
+        table.SetVex(vex, &BlockShells.Block<VexForm, TOp>);
+    }
+
+    private static void SetBlendVariable<T>(ColdTable table, Mnemonic legacy, Mnemonic vex)
+        where T : unmanaged
+    {
+        table.Set(legacy, &BlendVariable<LegacyForm, T>);
+        table.SetVex(vex, &BlendVariable<VexForm, T>);
+    }
+
+    private static Outcome ShiftLeftBytes<TForm>(Processor p, in Instruction i)
+        where TForm : struct, IVectorForm => ShiftBytes<TForm>(p, in i, -Math.Min((int)i.Immediate8, 16));
+
+    private static Outcome ShiftRightBytes<TForm>(Processor p, in Instruction i)
+        where TForm : struct, IVectorForm => ShiftBytes<TForm>(p, in i, Math.Min((int)i.Immediate8, 16));
+
+    private static Outcome ShiftBytes<TForm>(Processor p, in Instruction i, int from)
+        where TForm : struct, IVectorForm
+    {
+        if (!TForm.IsReady(p))
         {
             return Outcome.Fault;
         }
 
-        byte* register = p.Xmm(i.Op0Register);
-        byte* old = stackalloc byte[16];
-        Buffer.MemoryCopy(register, old, 16, 16);
-        for (int k = 0; k < 16; k++)
+        Vector256<byte> old = *(Vector256<byte>*)p.VectorPointer(TForm.FirstOf(in i));
+        Vector256<byte> result = default;
+        for (int k = 0; k < TForm.SizeOf(i.Op0Register); k++)
         {
-            register[k] = k + from is >= 0 and < 16 ? old[k + from] : (byte)0;
+            ((byte*)&result)[k] = (k & 15) + from is >= 0 and < 16 ? ((byte*)&old)[k + from] : (byte)0;
         }
 
+        TForm.Write(p, i.Op0Register, in result);
         return Outcome.Retired;
     }
 
-    /// <summary>The sign bits of XMM0's elements choose the source's elements.</summary>
-    private static Outcome BlendVariable<T>(Processor p, in Instruction i)
+    /// <summary>The sign bits of XMM0's elements (legacy) or of the fourth operand's (VEX) choose the source's elements.</summary>
+    private static Outcome BlendVariable<TForm, T>(Processor p, in Instruction i)
+        where TForm : struct, IVectorForm
         where T : unmanaged
     {
-        if (!p.SseReady() || !p.TryReadXmm(in i, 1, out System.Runtime.Intrinsics.Vector128<byte> source))
+        int size = TForm.SizeOf(i.Op0Register);
+        if (!TForm.IsReady(p) || !TForm.TryRead(p, in i, TForm.SourceOf(in i), size, out Vector256<byte> source))
         {
             return Outcome.Fault;
         }
 
-        byte* mask = stackalloc byte[16];
-        Buffer.MemoryCopy(p.Xmm(Iced.Intel.Register.XMM0), mask, 16, 16);
-        T* target = (T*)p.Xmm(i.Op0Register);
-        for (int k = 0; k < 16 / sizeof(T); k++)
+        byte* mask = p.VectorPointer(TForm.IsVex ? i.Op3Register : Iced.Intel.Register.XMM0);
+        Vector256<byte> result = *(Vector256<byte>*)p.VectorPointer(TForm.FirstOf(in i));
+        for (int k = 0; k < size / sizeof(T); k++)
         {
             bool chosen = (mask[(k * sizeof(T)) + sizeof(T) - 1] & 0x80) != 0;
-            target[k] = chosen ? ((T*)&source)[k] : target[k];
+            ((T*)&result)[k] = chosen ? ((T*)&source)[k] : ((T*)&result)[k];
         }
 
+        TForm.Write(p, i.Op0Register, in result);
         return Outcome.Retired;
     }
 }
@@ -244,6 +266,8 @@ internal readonly unsafe struct ShuffleSingles : IBlockImmediateOp
 /// <summary>SHUFPD.</summary>
 internal readonly unsafe struct ShuffleDoubles : IBlockImmediateOp
 {
+    public static int ImmediateBitsPerLane => 2;
+
     public static void Apply(byte* destination, byte* source, int sizeBytes, byte immediate)
     {
         ulong* a = (ulong*)destination;
@@ -270,6 +294,9 @@ internal readonly unsafe struct AlignRight : IBlockImmediateOp
 internal readonly unsafe struct Blend<T> : IBlockImmediateOp
     where T : unmanaged
 {
+    /// <summary>PBLENDW uses its eight bits in each lane.</summary>
+    public static int ImmediateBitsPerLane => sizeof(T) == 2 ? 0 : 16 / sizeof(T);
+
     public static void Apply(byte* destination, byte* source, int sizeBytes, byte immediate)
     {
         for (int k = 0; k < sizeBytes / sizeof(T); k++)

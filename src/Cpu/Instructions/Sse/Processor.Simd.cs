@@ -54,8 +54,30 @@ public sealed unsafe partial class Processor
     /// <summary>SSE instructions that also touch MMX registers obey the rules of both.</summary>
     internal bool SseAndMmxReady() => SseReady() && MmxReady();
 
+    /// <summary>
+    /// SDM 2A "Exceptions Type 1 (Aligned Memory Reference)" and its siblings: #UD in real and virtual-8086 mode and without OS support
+    /// of AVX state, #NM after a task switch. CR0.EM does not matter.
+    /// </summary>
+    internal bool AvxReady()
+    {
+        const ulong SseAndAvx = ControlRegisters.Xcr0Sse | ControlRegisters.Xcr0Avx;
+        CpuState* cpu = State;
+        bool enabled = (cpu->Paging.Cr4 & ControlRegisters.Cr4Osxsave) != 0 && (cpu->Xcr0 & SseAndAvx) == SseAndAvx
+            && (cpu->Mode & ExecutionMode.RealOrVirtual8086) == 0;
+        if (enabled && (cpu->Paging.Cr0 & Cr0Ts) == 0)
+        {
+            return true;
+        }
+
+        _ = Raise(enabled ? Vector.NM : Vector.UD);
+        return false;
+    }
+
     /// <summary>The low 128 bits of XMM<paramref name="register"/>.</summary>
     internal byte* Xmm(Register register) => (byte*)&State->Vector + (32 * (register - Register.XMM0));
+
+    /// <summary>The 32 bytes of a register by either of its names, XMM or YMM.</summary>
+    internal byte* VectorPointer(Register register) => (byte*)&State->Vector + (32 * ((register - Register.XMM0) & 31));
 
     /// <summary>Reads MM<paramref name="register"/>.</summary>
     internal ulong Mmx(Register register) => State->X87[register - Register.MM0].Significand;
@@ -114,13 +136,13 @@ public sealed unsafe partial class Processor
         return TryAligned(in i, AccessKind.Read, out ulong linear) && TryReadLinear(new Gva(linear), State->DataAccess, out value);
     }
 
-    /// <summary>Reads the low element of XMM, or as much memory; no alignment is asked.</summary>
-    internal bool TryReadXmmLow<T>(in Instruction i, int operand, out T value)
+    /// <summary>Reads the low element of XMM or YMM, or as much memory; no alignment is asked.</summary>
+    internal bool TryReadVectorLow<T>(in Instruction i, int operand, out T value)
         where T : unmanaged
     {
         if (i.GetOpKind(operand) == OpKind.Register)
         {
-            value = *(T*)Xmm(i.GetOpRegister(operand));
+            value = *(T*)VectorPointer(i.GetOpRegister(operand));
             return true;
         }
 
@@ -138,10 +160,6 @@ public sealed unsafe partial class Processor
 
         return TryRead(SegmentOf(in i), EffectiveAddress(in i), out value);
     }
-
-    /// <summary>Writes 16 bytes of memory that must be aligned.</summary>
-    internal bool TryWriteAligned(in Instruction i, Vector128<byte> value) =>
-        TryAligned(in i, AccessKind.Write, out ulong linear) && TryWriteLinear(new Gva(linear), State->DataAccess, value);
 
     /// <summary>Reads an element from a general register's low bytes or from memory.</summary>
     internal bool TryReadElement<T>(in Instruction i, int operand, out T value)
@@ -169,7 +187,9 @@ public sealed unsafe partial class Processor
             _ => Register.DI,
         };
         ulong offset = pointer == Register.RDI ? Gpr<ulong>(pointer) : pointer == Register.EDI ? Gpr<uint>(pointer) : Gpr<ushort>(pointer);
-        if (!TryLinear(SegmentOf(in i), offset, (uint)sizeBytes, AccessKind.Write, out ulong linear))
+        // Alignment is checked as of eight bytes (so does silicon).
+        if (!TryLinearAnyAlignment(SegmentOf(in i), offset, (uint)sizeBytes, AccessKind.Write, out _)
+            || !TryLinear(SegmentOf(in i), offset, 8, AccessKind.Write, out ulong linear))
         {
             return false;
         }
@@ -190,13 +210,50 @@ public sealed unsafe partial class Processor
         return true;
     }
 
+    /// <summary>Reads one element at an offset from the memory operand; never #AC (so does silicon).</summary>
+    internal bool TryReadPart<T>(in Instruction i, ulong part, out T value)
+        where T : unmanaged
+    {
+        T local = default;
+        bool done = TryLinearAnyAlignment(SegmentOf(in i), CutAddress(in i, EffectiveAddress(in i) + part), (uint)sizeof(T), AccessKind.Read, out ulong linear)
+            && TryReadBytes(linear, State->DataAccess, (byte*)&local, sizeof(T));
+        value = local;
+        return done;
+    }
+
+    /// <summary>Asks for permission to write one element at an offset from the memory operand; never #AC.</summary>
+    internal bool TryPreparePart<T>(in Instruction i, ulong part, out WriteTarget target)
+        where T : unmanaged
+    {
+        target = default;
+        return TryLinearAnyAlignment(SegmentOf(in i), CutAddress(in i, EffectiveAddress(in i) + part), (uint)sizeof(T), AccessKind.Write, out ulong linear)
+            && TryPrepareWrite(linear, State->DataAccess, sizeof(T), out target);
+    }
+
+    /// <summary>Asks for permission to write the memory operand.</summary>
+    internal bool TryPrepareOperand<T>(in Instruction i, out WriteTarget target)
+        where T : unmanaged
+    {
+        target = default;
+        return TryLinear(SegmentOf(in i), EffectiveAddress(in i), (uint)sizeof(T), AccessKind.Write, out ulong linear)
+            && TryPrepareWrite(linear, State->DataAccess, sizeof(T), out target);
+    }
+
+    private static ulong CutAddress(in Instruction i, ulong address) =>
+        AddressBits(in i) switch { 16 => (ushort)address, 32 => (uint)address, _ => address };
+
     /// <summary>
     /// The linear address of a 16-byte operand: #GP(0) unless aligned, whatever EFLAGS.AC says, and before any other fault of
     /// the address (so does silicon).
     /// </summary>
-    private bool TryAligned(in Instruction i, AccessKind kind, out ulong linear)
+    private bool TryAligned(in Instruction i, AccessKind kind, out ulong linear) => TryAligned(in i, 16, kind, out linear);
+
+    private bool TryAligned(in Instruction i, uint sizeBytes, AccessKind kind, out ulong linear)
     {
-        bool valid = TryLinear(SegmentOf(in i), EffectiveAddress(in i), 16, kind, out linear);
-        return (linear & 15) == 0 ? valid : Fail(Vector.GP, 0);
+        bool valid = TryLinear(SegmentOf(in i), EffectiveAddress(in i), sizeBytes, kind, out linear);
+        return (linear & (sizeBytes - 1)) == 0 ? valid : Fail(Vector.GP, 0);
     }
+
+    /// <summary>The memory operand is aligned to its 16 or 32 bytes; #GP(0) otherwise.</summary>
+    internal bool IsVectorAligned(in Instruction i, int sizeBytes, AccessKind kind) => TryAligned(in i, (uint)sizeBytes, kind, out _);
 }

@@ -1,6 +1,6 @@
 namespace Xenolith.Cpu;
 
-/// <summary>The instruction groups of x87, MMX and SSE.</summary>
+/// <summary>The instruction groups of x87, MMX, SSE and AVX.</summary>
 internal static class SimdGroups
 {
     public static void Register(ColdTable table)
@@ -15,6 +15,11 @@ internal static class SimdGroups
         SseConvert.Register(table);
         SseApproximate.Register(table);
         Sse41.Register(table);
+        AvxMoves.Register(table);
+        AvxPermute.Register(table);
+        AvxGather.Register(table);
+        Fma.Register(table);
+        HalfConvert.Register(table);
         X87Control.Register(table);
         X87Transfer.Register(table);
         X87Arithmetic.Register(table);

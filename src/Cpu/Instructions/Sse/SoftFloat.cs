@@ -22,6 +22,7 @@ internal enum FloatClass : byte
 /// <summary>A format's parameters: precision in bits with the leading one, and the range of exponents of normal numbers.</summary>
 internal readonly record struct FloatFormat(int Precision, int MinExponent, int MaxExponent)
 {
+    public static readonly FloatFormat Half = new(11, -14, 15);
     public static readonly FloatFormat Single = new(24, -126, 127);
     public static readonly FloatFormat Double = new(53, -1022, 1023);
     public static readonly FloatFormat Extended = new(64, -16382, 16383);
@@ -114,6 +115,55 @@ internal static class SoftFloat
 
         UInt128 product = (UInt128)a.Significand * b.Significand;
         return Round(sign, a.Exponent + b.Exponent + 1, product, in format, ref environment);
+    }
+
+    /// <summary>ab + c, rounded once. For formats of at most 53 bits: the exact product then leaves 22 bits of 128 free.</summary>
+    public static Unpacked MultiplyAdd(in Unpacked a, in Unpacked b, in Unpacked c, in FloatFormat format, ref FloatEnvironment environment)
+    {
+        bool sign = a.Sign != b.Sign;
+        bool infinite = a.Class == FloatClass.Infinity || b.Class == FloatClass.Infinity;
+        bool zero = a.Class == FloatClass.Zero || b.Class == FloatClass.Zero;
+        if ((infinite && zero) || (infinite && c.Class == FloatClass.Infinity && c.Sign != sign))
+        {
+            environment.Raised |= MxcsrBits.IE;
+            return Unpacked.Indefinite;
+        }
+
+        if (infinite || c.Class == FloatClass.Infinity)
+        {
+            return Unpacked.Infinity(infinite ? sign : c.Sign);
+        }
+
+        if (zero)
+        {
+            Unpacked none = Unpacked.Zero(sign);
+            return Add(in none, in c, in format, ref environment);
+        }
+
+        UInt128 product = (UInt128)a.Significand * b.Significand;
+        if (c.Class == FloatClass.Zero)
+        {
+            return Round(sign, a.Exponent + b.Exponent + 1, product, in format, ref environment);
+        }
+
+        // Both as fractions of 2^127 with the top bit set, then one bit of headroom for the carry.
+        int exponent = a.Exponent + b.Exponent + 1;
+        if ((product >> 127) == 0)
+        {
+            product <<= 1;
+            exponent--;
+        }
+
+        UInt128 addend = (UInt128)c.Significand << 64;
+        bool swap = c.Exponent > exponent || (c.Exponent == exponent && addend > product);
+        UInt128 high = (swap ? addend : product) >> 1;
+        UInt128 low = (swap ? product : addend) >> 1;
+        low = ShiftRightSticky(low, Math.Abs(c.Exponent - exponent));
+        bool highSign = swap ? c.Sign : sign;
+        UInt128 sum = sign == c.Sign ? high + low : high - low;
+        return sum == 0
+            ? Unpacked.Zero(environment.Rounding == RoundingMode.Down)
+            : Round(highSign, (swap ? c.Exponent : exponent) + 1, sum, in format, ref environment);
     }
 
     public static Unpacked Divide(in Unpacked a, in Unpacked b, in FloatFormat format, ref FloatEnvironment environment)

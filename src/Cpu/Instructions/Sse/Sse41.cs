@@ -12,105 +12,128 @@ internal static unsafe class Sse41
 {
     public static void Register(ColdTable table)
     {
-        table.Set(Mnemonic.Pmovsxbw, &Widen<ulong, sbyte, short>);
-        table.Set(Mnemonic.Pmovsxbd, &Widen<uint, sbyte, int>);
-        table.Set(Mnemonic.Pmovsxbq, &Widen<ushort, sbyte, long>);
-        table.Set(Mnemonic.Pmovsxwd, &Widen<ulong, short, int>);
-        table.Set(Mnemonic.Pmovsxwq, &Widen<uint, short, long>);
-        table.Set(Mnemonic.Pmovsxdq, &Widen<ulong, int, long>);
-        table.Set(Mnemonic.Pmovzxbw, &Widen<ulong, byte, ushort>);
-        table.Set(Mnemonic.Pmovzxbd, &Widen<uint, byte, uint>);
-        table.Set(Mnemonic.Pmovzxbq, &Widen<ushort, byte, ulong>);
-        table.Set(Mnemonic.Pmovzxwd, &Widen<ulong, ushort, uint>);
-        table.Set(Mnemonic.Pmovzxwq, &Widen<uint, ushort, ulong>);
-        table.Set(Mnemonic.Pmovzxdq, &Widen<ulong, uint, ulong>);
-        table.Set(Mnemonic.Ptest, &Test);
-        table.Set(Mnemonic.Dpps, &DotProduct<SingleElement, uint>);
-        table.Set(Mnemonic.Dppd, &DotProduct<DoubleElement, ulong>);
+        SetWiden<ulong, Vector128<byte>, sbyte, short>(table, Mnemonic.Pmovsxbw, Mnemonic.Vpmovsxbw);
+        SetWiden<uint, ulong, sbyte, int>(table, Mnemonic.Pmovsxbd, Mnemonic.Vpmovsxbd);
+        SetWiden<ushort, uint, sbyte, long>(table, Mnemonic.Pmovsxbq, Mnemonic.Vpmovsxbq);
+        SetWiden<ulong, Vector128<byte>, short, int>(table, Mnemonic.Pmovsxwd, Mnemonic.Vpmovsxwd);
+        SetWiden<uint, ulong, short, long>(table, Mnemonic.Pmovsxwq, Mnemonic.Vpmovsxwq);
+        SetWiden<ulong, Vector128<byte>, int, long>(table, Mnemonic.Pmovsxdq, Mnemonic.Vpmovsxdq);
+        SetWiden<ulong, Vector128<byte>, byte, ushort>(table, Mnemonic.Pmovzxbw, Mnemonic.Vpmovzxbw);
+        SetWiden<uint, ulong, byte, uint>(table, Mnemonic.Pmovzxbd, Mnemonic.Vpmovzxbd);
+        SetWiden<ushort, uint, byte, ulong>(table, Mnemonic.Pmovzxbq, Mnemonic.Vpmovzxbq);
+        SetWiden<ulong, Vector128<byte>, ushort, uint>(table, Mnemonic.Pmovzxwd, Mnemonic.Vpmovzxwd);
+        SetWiden<uint, ulong, ushort, ulong>(table, Mnemonic.Pmovzxwq, Mnemonic.Vpmovzxwq);
+        SetWiden<ulong, Vector128<byte>, uint, ulong>(table, Mnemonic.Pmovzxdq, Mnemonic.Vpmovzxdq);
+        table.Set(Mnemonic.Ptest, &Test<LegacyForm>);
+        table.SetVex(Mnemonic.Vptest, &Test<VexForm>);
+        table.Set(Mnemonic.Dpps, &DotProduct<LegacyForm, SingleElement, uint>);
+        table.Set(Mnemonic.Dppd, &DotProduct<LegacyForm, DoubleElement, ulong>);
+        table.SetVex(Mnemonic.Vdpps, &DotProduct<VexForm, SingleElement, uint>);
+        table.SetVex(Mnemonic.Vdppd, &DotProduct<VexForm, DoubleElement, ulong>);
     }
 
-    /// <typeparam name="TMemory">As much as is read.</typeparam>
-    private static Outcome Widen<TMemory, TFrom, TTo>(Processor p, in Instruction i)
+    /// <typeparam name="TMemory">As much as is read for 16 bytes of result.</typeparam>
+    /// <typeparam name="TWideMemory">As much as is read for 32.</typeparam>
+    private static void SetWiden<TMemory, TWideMemory, TFrom, TTo>(ColdTable table, Mnemonic legacy, Mnemonic vex)
         where TMemory : unmanaged
+        where TWideMemory : unmanaged
         where TFrom : unmanaged, IBinaryInteger<TFrom>
         where TTo : unmanaged, IBinaryInteger<TTo>
     {
-        if (!p.SseReady() || !p.TryReadXmmLow(in i, 1, out TMemory source))
+        table.Set(legacy, &Widen<LegacyForm, TMemory, TWideMemory, TFrom, TTo>);
+        table.SetVex(vex, &Widen<VexForm, TMemory, TWideMemory, TFrom, TTo>);
+    }
+
+    private static Outcome Widen<TForm, TMemory, TWideMemory, TFrom, TTo>(Processor p, in Instruction i)
+        where TForm : struct, IVectorForm
+        where TMemory : unmanaged
+        where TWideMemory : unmanaged
+        where TFrom : unmanaged, IBinaryInteger<TFrom>
+        where TTo : unmanaged, IBinaryInteger<TTo>
+    {
+        int size = TForm.SizeOf(i.Op0Register);
+        TMemory narrow = default;
+        TWideMemory wide = default;
+        if (!TForm.IsReady(p) || !(size == 32 ? p.TryReadVectorLow(in i, 1, out wide) : p.TryReadVectorLow(in i, 1, out narrow)))
         {
             return Outcome.Fault;
         }
 
-        TTo* target = (TTo*)p.Xmm(i.Op0Register);
-        for (int k = 0; k < 16 / sizeof(TTo); k++)
+        TFrom* source = size == 32 ? (TFrom*)&wide : (TFrom*)&narrow;
+        Vector256<byte> result = default;
+        for (int k = 0; k < size / sizeof(TTo); k++)
         {
-            target[k] = TTo.CreateTruncating(((TFrom*)&source)[k]);
+            ((TTo*)&result)[k] = TTo.CreateTruncating(source[k]);
         }
 
+        TForm.Write(p, i.Op0Register, in result);
         return Outcome.Retired;
     }
 
     /// <summary>PTEST: ZF when no bit is in both, CF when the destination has every bit of the source; the others become zero.</summary>
-    private static Outcome Test(Processor p, in Instruction i)
+    private static Outcome Test<TForm>(Processor p, in Instruction i)
+        where TForm : struct, IVectorForm
     {
-        if (!p.SseReady() || !p.TryReadXmm(in i, 1, out Vector128<byte> source))
+        int size = TForm.SizeOf(i.Op0Register);
+        if (!TForm.IsReady(p) || !TForm.TryRead(p, in i, 1, size, out Vector256<byte> source))
         {
             return Outcome.Fault;
         }
 
-        Vector128<byte> destination = *(Vector128<byte>*)p.Xmm(i.Op0Register);
-        bool zero = (destination & source) == default;
-        bool carry = Vector128.AndNot(source, destination) == default;
+        Vector256<byte> destination = *(Vector256<byte>*)p.VectorPointer(i.Op0Register);
+        Vector256<byte> both = destination & source;
+        Vector256<byte> missing = Vector256.AndNot(source, destination);
+        bool zero = size == 32 ? both == default : both.GetLower() == default;
+        bool carry = size == 32 ? missing == default : missing.GetLower() == default;
         LazyFlags.Write(p.State, (zero ? RflagsBits.ZF : 0) | (carry ? RflagsBits.CF : 0));
         return Outcome.Retired;
     }
 
     /// <summary>
-    /// DPPS, DPPD: immediate bits 7:4 choose the products, bits 3:0 where the sum goes. Exceptions are checked after each step.
+    /// DPPS, DPPD: in each lane, immediate bits 7:4 choose the products, bits 3:0 where the sum goes. Exceptions are checked after each
+    /// step.
     /// </summary>
-    private static Outcome DotProduct<TElement, T>(Processor p, in Instruction i)
+    private static Outcome DotProduct<TForm, TElement, T>(Processor p, in Instruction i)
+        where TForm : struct, IVectorForm
         where TElement : struct, IFloatElement<T>
         where T : unmanaged, IBinaryInteger<T>, IUnsignedNumber<T>
     {
-        if (!p.SseReady() || !p.TryReadXmm(in i, 1, out Vector128<byte> source))
+        int size = TForm.SizeOf(i.Op0Register);
+        if (!TForm.IsReady(p) || !TForm.TryRead(p, in i, TForm.SourceOf(in i), size, out Vector256<byte> source))
         {
             return Outcome.Fault;
         }
 
-        int count = 16 / sizeof(T);
-        T* a = (T*)p.Xmm(i.Op0Register);
-        T* terms = stackalloc T[4];
+        int perLane = 16 / sizeof(T);
+        int count = size / sizeof(T);
+        T* a = (T*)p.VectorPointer(TForm.FirstOf(in i));
+        T* terms = (T*)&source;
         FloatEnvironment environment = new(p.State->Mxcsr);
         for (int k = 0; k < count; k++)
         {
-            bool chosen = ((i.Immediate8 >> (4 + k)) & 1) != 0;
-            terms[k] = chosen ? MultiplyOp.Apply<TElement, T>(a[k], ((T*)&source)[k], ref environment) : T.Zero;
+            bool chosen = ((i.Immediate8 >> (4 + (k & (perLane - 1)))) & 1) != 0;
+            terms[k] = chosen ? MultiplyOp.Apply<TElement, T>(a[k], terms[k], ref environment) : T.Zero;
         }
 
         // Neighbours first, then their sums.
-        for (int width = count; width > 1; width /= 2)
+        for (int width = perLane; width > 1 && (environment.Raised & ~environment.Masked) == 0; width /= 2)
         {
-            if ((environment.Raised & ~environment.Masked) != 0)
+            for (int lane = 0; lane < count; lane += perLane)
             {
-                break;
-            }
-
-            for (int k = 0; k < width / 2; k++)
-            {
-                terms[k] = AddOp.Apply<TElement, T>(terms[2 * k], terms[(2 * k) + 1], ref environment);
+                for (int k = 0; k < width / 2; k++)
+                {
+                    terms[lane + k] = AddOp.Apply<TElement, T>(terms[lane + (2 * k)], terms[lane + (2 * k) + 1], ref environment);
+                }
             }
         }
 
-        if (!p.CommitSse(in environment))
-        {
-            return Outcome.Fault;
-        }
-
-        T sum = terms[0];
+        Vector256<byte> result = default;
         for (int k = 0; k < count; k++)
         {
-            a[k] = ((i.Immediate8 >> k) & 1) != 0 ? sum : T.Zero;
+            int place = k & (perLane - 1);
+            ((T*)&result)[k] = ((i.Immediate8 >> place) & 1) != 0 ? terms[k - place] : T.Zero;
         }
 
-        return Outcome.Retired;
+        return SseArithmetic.Finish<TForm>(p, in i, in environment, in result);
     }
 }

@@ -18,45 +18,48 @@ internal static unsafe class SseApproximate
 
     public static void Register(ColdTable table)
     {
-        table.Set(Mnemonic.Rcpps, &ReciprocalPacked);
-        table.Set(Mnemonic.Rcpss, &ReciprocalScalar);
-        table.Set(Mnemonic.Rsqrtps, &RootPacked);
-        table.Set(Mnemonic.Rsqrtss, &RootScalar);
+        table.Set(Mnemonic.Rcpps, &Packed<LegacyForm, ReciprocalEstimate>);
+        table.Set(Mnemonic.Rcpss, &Scalar<LegacyForm, ReciprocalEstimate>);
+        table.Set(Mnemonic.Rsqrtps, &Packed<LegacyForm, ReciprocalRootEstimate>);
+        table.Set(Mnemonic.Rsqrtss, &Scalar<LegacyForm, ReciprocalRootEstimate>);
+        table.SetVex(Mnemonic.Vrcpps, &Packed<VexForm, ReciprocalEstimate>);
+        table.SetVex(Mnemonic.Vrcpss, &Scalar<VexForm, ReciprocalEstimate>);
+        table.SetVex(Mnemonic.Vrsqrtps, &Packed<VexForm, ReciprocalRootEstimate>);
+        table.SetVex(Mnemonic.Vrsqrtss, &Scalar<VexForm, ReciprocalRootEstimate>);
     }
 
-    private static Outcome ReciprocalPacked(Processor p, in Instruction i) => Packed(p, in i, root: false);
-
-    private static Outcome RootPacked(Processor p, in Instruction i) => Packed(p, in i, root: true);
-
-    private static Outcome ReciprocalScalar(Processor p, in Instruction i) => Scalar(p, in i, root: false);
-
-    private static Outcome RootScalar(Processor p, in Instruction i) => Scalar(p, in i, root: true);
-
-    private static Outcome Packed(Processor p, in Instruction i, bool root)
+    private static Outcome Packed<TForm, TOp>(Processor p, in Instruction i)
+        where TForm : struct, IVectorForm
+        where TOp : struct, ILaneOp<uint>
     {
-        if (!p.SseReady() || !p.TryReadXmm(in i, 1, out Vector128<byte> source))
+        int size = TForm.SizeOf(i.Op0Register);
+        if (!TForm.IsReady(p) || !TForm.TryRead(p, in i, 1, size, out Vector256<byte> source))
         {
             return Outcome.Fault;
         }
 
-        uint* target = (uint*)p.Xmm(i.Op0Register);
-        for (int k = 0; k < 4; k++)
+        for (int k = 0; k < size / 4; k++)
         {
-            uint element = source.AsUInt32()[k];
-            target[k] = root ? ReciprocalRoot(element) : Reciprocal(element);
+            uint* element = (uint*)&source + k;
+            *element = TOp.Apply(0, *element);
         }
 
+        TForm.Write(p, i.Op0Register, in source);
         return Outcome.Retired;
     }
 
-    private static Outcome Scalar(Processor p, in Instruction i, bool root)
+    private static Outcome Scalar<TForm, TOp>(Processor p, in Instruction i)
+        where TForm : struct, IVectorForm
+        where TOp : struct, ILaneOp<uint>
     {
-        if (!p.SseReady() || !p.TryReadXmmLow(in i, 1, out uint source))
+        if (!TForm.IsReady(p) || !p.TryReadVectorLow(in i, TForm.SourceOf(in i), out uint source))
         {
             return Outcome.Fault;
         }
 
-        *(uint*)p.Xmm(i.Op0Register) = root ? ReciprocalRoot(source) : Reciprocal(source);
+        Vector256<byte> result = *(Vector256<byte>*)p.VectorPointer(TForm.FirstOf(in i));
+        *(uint*)&result = TOp.Apply(0, source);
+        TForm.Write(p, i.Op0Register, in result);
         return Outcome.Retired;
     }
 
@@ -111,4 +114,16 @@ internal static unsafe class SseApproximate
         uint half = odd ? (380 - exponent) / 2 : (379 - exponent) / 2;
         return (half << 23) + ((scaled - 4096) << 11);
     }
+}
+
+/// <summary>RCPPS on one element.</summary>
+internal readonly struct ReciprocalEstimate : ILaneOp<uint>
+{
+    public static uint Apply(uint destination, uint source) => SseApproximate.Reciprocal(source);
+}
+
+/// <summary>RSQRTPS on one element.</summary>
+internal readonly struct ReciprocalRootEstimate : ILaneOp<uint>
+{
+    public static uint Apply(uint destination, uint source) => SseApproximate.ReciprocalRoot(source);
 }

@@ -15,158 +15,169 @@ internal interface IFloatOp
 }
 
 /// <summary>
-/// Floating-point arithmetic of SSE, SSE2 and SSE3 (SDM 1 "SSE Packed Arithmetic Instructions", "SSE2 Packed and Scalar
+/// Floating-point arithmetic of SSE, SSE2, SSE3 and AVX (SDM 1 "SSE Packed Arithmetic Instructions", "SSE2 Packed and Scalar
 /// Double-Precision Floating-Point Instructions", "SIMD Floating-Point Exceptions"): shells over <see cref="IFloatOp"/>.
 /// </summary>
 internal static unsafe class SseArithmetic
 {
     public static void Register(ColdTable table)
     {
-        table.Set(Mnemonic.Addps, &Packed<AddOp, SingleElement, uint>);
-        table.Set(Mnemonic.Addpd, &Packed<AddOp, DoubleElement, ulong>);
-        table.Set(Mnemonic.Addss, &Scalar<AddOp, SingleElement, uint>);
-        table.Set(Mnemonic.Addsd, &Scalar<AddOp, DoubleElement, ulong>);
-        table.Set(Mnemonic.Subps, &Packed<SubtractOp, SingleElement, uint>);
-        table.Set(Mnemonic.Subpd, &Packed<SubtractOp, DoubleElement, ulong>);
-        table.Set(Mnemonic.Subss, &Scalar<SubtractOp, SingleElement, uint>);
-        table.Set(Mnemonic.Subsd, &Scalar<SubtractOp, DoubleElement, ulong>);
-        table.Set(Mnemonic.Mulps, &Packed<MultiplyOp, SingleElement, uint>);
-        table.Set(Mnemonic.Mulpd, &Packed<MultiplyOp, DoubleElement, ulong>);
-        table.Set(Mnemonic.Mulss, &Scalar<MultiplyOp, SingleElement, uint>);
-        table.Set(Mnemonic.Mulsd, &Scalar<MultiplyOp, DoubleElement, ulong>);
-        table.Set(Mnemonic.Divps, &Packed<DivideOp, SingleElement, uint>);
-        table.Set(Mnemonic.Divpd, &Packed<DivideOp, DoubleElement, ulong>);
-        table.Set(Mnemonic.Divss, &Scalar<DivideOp, SingleElement, uint>);
-        table.Set(Mnemonic.Divsd, &Scalar<DivideOp, DoubleElement, ulong>);
-        table.Set(Mnemonic.Sqrtps, &Packed<SquareRootOp, SingleElement, uint>);
-        table.Set(Mnemonic.Sqrtpd, &Packed<SquareRootOp, DoubleElement, ulong>);
-        table.Set(Mnemonic.Sqrtss, &Scalar<SquareRootOp, SingleElement, uint>);
-        table.Set(Mnemonic.Sqrtsd, &Scalar<SquareRootOp, DoubleElement, ulong>);
-        table.Set(Mnemonic.Minps, &Packed<MinimumOp, SingleElement, uint>);
-        table.Set(Mnemonic.Minpd, &Packed<MinimumOp, DoubleElement, ulong>);
-        table.Set(Mnemonic.Minss, &Scalar<MinimumOp, SingleElement, uint>);
-        table.Set(Mnemonic.Minsd, &Scalar<MinimumOp, DoubleElement, ulong>);
-        table.Set(Mnemonic.Maxps, &Packed<MaximumOp, SingleElement, uint>);
-        table.Set(Mnemonic.Maxpd, &Packed<MaximumOp, DoubleElement, ulong>);
-        table.Set(Mnemonic.Maxss, &Scalar<MaximumOp, SingleElement, uint>);
-        table.Set(Mnemonic.Maxsd, &Scalar<MaximumOp, DoubleElement, ulong>);
+        SetPacked<AddOp>(table, Mnemonic.Addps, Mnemonic.Addpd, Mnemonic.Vaddps, Mnemonic.Vaddpd);
+        SetScalar<AddOp>(table, Mnemonic.Addss, Mnemonic.Addsd, Mnemonic.Vaddss, Mnemonic.Vaddsd);
+        SetPacked<SubtractOp>(table, Mnemonic.Subps, Mnemonic.Subpd, Mnemonic.Vsubps, Mnemonic.Vsubpd);
+        SetScalar<SubtractOp>(table, Mnemonic.Subss, Mnemonic.Subsd, Mnemonic.Vsubss, Mnemonic.Vsubsd);
+        SetPacked<MultiplyOp>(table, Mnemonic.Mulps, Mnemonic.Mulpd, Mnemonic.Vmulps, Mnemonic.Vmulpd);
+        SetScalar<MultiplyOp>(table, Mnemonic.Mulss, Mnemonic.Mulsd, Mnemonic.Vmulss, Mnemonic.Vmulsd);
+        SetPacked<DivideOp>(table, Mnemonic.Divps, Mnemonic.Divpd, Mnemonic.Vdivps, Mnemonic.Vdivpd);
+        SetScalar<DivideOp>(table, Mnemonic.Divss, Mnemonic.Divsd, Mnemonic.Vdivss, Mnemonic.Vdivsd);
+        SetPacked<SquareRootOp>(table, Mnemonic.Sqrtps, Mnemonic.Sqrtpd, Mnemonic.Vsqrtps, Mnemonic.Vsqrtpd);
+        SetScalar<SquareRootOp>(table, Mnemonic.Sqrtss, Mnemonic.Sqrtsd, Mnemonic.Vsqrtss, Mnemonic.Vsqrtsd);
+        SetPacked<MinimumOp>(table, Mnemonic.Minps, Mnemonic.Minpd, Mnemonic.Vminps, Mnemonic.Vminpd);
+        SetScalar<MinimumOp>(table, Mnemonic.Minss, Mnemonic.Minsd, Mnemonic.Vminss, Mnemonic.Vminsd);
+        SetPacked<MaximumOp>(table, Mnemonic.Maxps, Mnemonic.Maxpd, Mnemonic.Vmaxps, Mnemonic.Vmaxpd);
+        SetScalar<MaximumOp>(table, Mnemonic.Maxss, Mnemonic.Maxsd, Mnemonic.Vmaxss, Mnemonic.Vmaxsd);
 
-        table.Set(Mnemonic.Addsubps, &AddSubtract<SingleElement, uint>);
-        table.Set(Mnemonic.Addsubpd, &AddSubtract<DoubleElement, ulong>);
-        table.Set(Mnemonic.Haddps, &HorizontalFloat<AddOp, SingleElement, uint>);
-        table.Set(Mnemonic.Haddpd, &HorizontalFloat<AddOp, DoubleElement, ulong>);
-        table.Set(Mnemonic.Hsubps, &HorizontalFloat<SubtractOp, SingleElement, uint>);
-        table.Set(Mnemonic.Hsubpd, &HorizontalFloat<SubtractOp, DoubleElement, ulong>);
+        table.Set(Mnemonic.Addsubps, &AddSubtract<LegacyForm, SingleElement, uint>);
+        table.Set(Mnemonic.Addsubpd, &AddSubtract<LegacyForm, DoubleElement, ulong>);
+        table.SetVex(Mnemonic.Vaddsubps, &AddSubtract<VexForm, SingleElement, uint>);
+        table.SetVex(Mnemonic.Vaddsubpd, &AddSubtract<VexForm, DoubleElement, ulong>);
+        table.Set(Mnemonic.Haddps, &HorizontalFloat<LegacyForm, AddOp, SingleElement, uint>);
+        table.Set(Mnemonic.Haddpd, &HorizontalFloat<LegacyForm, AddOp, DoubleElement, ulong>);
+        table.Set(Mnemonic.Hsubps, &HorizontalFloat<LegacyForm, SubtractOp, SingleElement, uint>);
+        table.Set(Mnemonic.Hsubpd, &HorizontalFloat<LegacyForm, SubtractOp, DoubleElement, ulong>);
+        table.SetVex(Mnemonic.Vhaddps, &HorizontalFloat<VexForm, AddOp, SingleElement, uint>);
+        table.SetVex(Mnemonic.Vhaddpd, &HorizontalFloat<VexForm, AddOp, DoubleElement, ulong>);
+        table.SetVex(Mnemonic.Vhsubps, &HorizontalFloat<VexForm, SubtractOp, SingleElement, uint>);
+        table.SetVex(Mnemonic.Vhsubpd, &HorizontalFloat<VexForm, SubtractOp, DoubleElement, ulong>);
     }
 
-    /// <summary>xmm, xmm/m128: every element.</summary>
-    private static Outcome Packed<TOp, TElement, T>(Processor p, in Instruction i)
+    private static void SetPacked<TOp>(ColdTable table, Mnemonic singles, Mnemonic doubles, Mnemonic vexSingles, Mnemonic vexDoubles)
+        where TOp : struct, IFloatOp
+    {
+        table.Set(singles, &Packed<LegacyForm, TOp, SingleElement, uint>);
+        table.Set(doubles, &Packed<LegacyForm, TOp, DoubleElement, ulong>);
+        table.SetVex(vexSingles, &Packed<VexForm, TOp, SingleElement, uint>);
+        table.SetVex(vexDoubles, &Packed<VexForm, TOp, DoubleElement, ulong>);
+    }
+
+    private static void SetScalar<TOp>(ColdTable table, Mnemonic single, Mnemonic @double, Mnemonic vexSingle, Mnemonic vexDouble)
+        where TOp : struct, IFloatOp
+    {
+        table.Set(single, &Scalar<LegacyForm, TOp, SingleElement, uint>);
+        table.Set(@double, &Scalar<LegacyForm, TOp, DoubleElement, ulong>);
+        table.SetVex(vexSingle, &Scalar<VexForm, TOp, SingleElement, uint>);
+        table.SetVex(vexDouble, &Scalar<VexForm, TOp, DoubleElement, ulong>);
+    }
+
+    /// <summary>Every element.</summary>
+    private static Outcome Packed<TForm, TOp, TElement, T>(Processor p, in Instruction i)
+        where TForm : struct, IVectorForm
         where TOp : struct, IFloatOp
         where TElement : struct, IFloatElement<T>
         where T : unmanaged, IBinaryInteger<T>, IUnsignedNumber<T>
     {
-        if (!p.SseReady() || !p.TryReadXmm(in i, 1, out Vector128<byte> source))
+        int size = TForm.SizeOf(i.Op0Register);
+        if (!TForm.IsReady(p) || !TForm.TryRead(p, in i, TForm.SourceOf(in i), size, out Vector256<byte> source))
         {
             return Outcome.Fault;
         }
 
-        Vector128<byte> result = default;
-        T* a = (T*)p.Xmm(i.Op0Register);
+        T* a = (T*)p.VectorPointer(TForm.FirstOf(in i));
         FloatEnvironment environment = new(p.State->Mxcsr);
-        for (int k = 0; k < 16 / sizeof(T); k++)
+        for (int k = 0; k < size / sizeof(T); k++)
         {
-            ((T*)&result)[k] = TOp.Apply<TElement, T>(a[k], ((T*)&source)[k], ref environment);
+            T* b = (T*)&source + k;
+            *b = TOp.Apply<TElement, T>(a[k], *b, ref environment);
         }
 
-        if (!p.CommitSse(in environment))
-        {
-            return Outcome.Fault;
-        }
-
-        *(Vector128<byte>*)a = result;
-        return Outcome.Retired;
+        return Finish<TForm>(p, in i, in environment, in source);
     }
 
-    /// <summary>xmm, xmm/m: the low element; the others stay.</summary>
-    private static Outcome Scalar<TOp, TElement, T>(Processor p, in Instruction i)
+    /// <summary>The low element; the others are those of the first source.</summary>
+    private static Outcome Scalar<TForm, TOp, TElement, T>(Processor p, in Instruction i)
+        where TForm : struct, IVectorForm
         where TOp : struct, IFloatOp
         where TElement : struct, IFloatElement<T>
         where T : unmanaged, IBinaryInteger<T>, IUnsignedNumber<T>
     {
-        if (!p.SseReady() || !p.TryReadXmmLow(in i, 1, out T source))
+        if (!TForm.IsReady(p) || !p.TryReadVectorLow(in i, TForm.SourceOf(in i), out T source))
         {
             return Outcome.Fault;
         }
 
-        T* a = (T*)p.Xmm(i.Op0Register);
+        Vector256<byte> result = *(Vector256<byte>*)p.VectorPointer(TForm.FirstOf(in i));
         FloatEnvironment environment = new(p.State->Mxcsr);
-        T result = TOp.Apply<TElement, T>(*a, source, ref environment);
-        if (!p.CommitSse(in environment))
-        {
-            return Outcome.Fault;
-        }
-
-        *a = result;
-        return Outcome.Retired;
+        *(T*)&result = TOp.Apply<TElement, T>(*(T*)&result, source, ref environment);
+        return Finish<TForm>(p, in i, in environment, in result);
     }
 
     /// <summary>ADDSUB: odd elements are added, even ones subtracted.</summary>
-    private static Outcome AddSubtract<TElement, T>(Processor p, in Instruction i)
+    private static Outcome AddSubtract<TForm, TElement, T>(Processor p, in Instruction i)
+        where TForm : struct, IVectorForm
         where TElement : struct, IFloatElement<T>
         where T : unmanaged, IBinaryInteger<T>, IUnsignedNumber<T>
     {
-        if (!p.SseReady() || !p.TryReadXmm(in i, 1, out Vector128<byte> source))
+        int size = TForm.SizeOf(i.Op0Register);
+        if (!TForm.IsReady(p) || !TForm.TryRead(p, in i, TForm.SourceOf(in i), size, out Vector256<byte> source))
         {
             return Outcome.Fault;
         }
 
-        Vector128<byte> result = default;
-        T* a = (T*)p.Xmm(i.Op0Register);
+        T* a = (T*)p.VectorPointer(TForm.FirstOf(in i));
         FloatEnvironment environment = new(p.State->Mxcsr);
-        for (int k = 0; k < 16 / sizeof(T); k++)
+        for (int k = 0; k < size / sizeof(T); k++)
         {
-            T b = ((T*)&source)[k];
-            ((T*)&result)[k] = (k & 1) != 0
-                ? AddOp.Apply<TElement, T>(a[k], b, ref environment)
-                : SubtractOp.Apply<TElement, T>(a[k], b, ref environment);
+            T* b = (T*)&source + k;
+            *b = (k & 1) != 0
+                ? AddOp.Apply<TElement, T>(a[k], *b, ref environment)
+                : SubtractOp.Apply<TElement, T>(a[k], *b, ref environment);
         }
 
-        if (!p.CommitSse(in environment))
-        {
-            return Outcome.Fault;
-        }
-
-        *(Vector128<byte>*)a = result;
-        return Outcome.Retired;
+        return Finish<TForm>(p, in i, in environment, in source);
     }
 
-    /// <summary>HADD, HSUB: neighbours of the destination give the low half, neighbours of the source the high half.</summary>
-    private static Outcome HorizontalFloat<TOp, TElement, T>(Processor p, in Instruction i)
+    /// <summary>HADD, HSUB: in each lane, neighbours of the first source give the low half, those of the second the high half.</summary>
+    private static Outcome HorizontalFloat<TForm, TOp, TElement, T>(Processor p, in Instruction i)
+        where TForm : struct, IVectorForm
         where TOp : struct, IFloatOp
         where TElement : struct, IFloatElement<T>
         where T : unmanaged, IBinaryInteger<T>, IUnsignedNumber<T>
     {
-        if (!p.SseReady() || !p.TryReadXmm(in i, 1, out Vector128<byte> source))
+        int size = TForm.SizeOf(i.Op0Register);
+        if (!TForm.IsReady(p) || !TForm.TryRead(p, in i, TForm.SourceOf(in i), size, out Vector256<byte> source))
         {
             return Outcome.Fault;
         }
 
-        Vector128<byte> result = default;
-        T* a = (T*)p.Xmm(i.Op0Register);
+        Vector256<byte> result = default;
+        byte* first = p.VectorPointer(TForm.FirstOf(in i));
         FloatEnvironment environment = new(p.State->Mxcsr);
         int half = 8 / sizeof(T);
-        for (int k = 0; k < half; k++)
+        for (int lane = 0; lane < size; lane += 16)
         {
-            ((T*)&result)[k] = TOp.Apply<TElement, T>(a[2 * k], a[(2 * k) + 1], ref environment);
-            ((T*)&result)[half + k] = TOp.Apply<TElement, T>(((T*)&source)[2 * k], ((T*)&source)[(2 * k) + 1], ref environment);
+            T* a = (T*)(first + lane);
+            T* b = (T*)((byte*)&source + lane);
+            T* target = (T*)((byte*)&result + lane);
+            for (int k = 0; k < half; k++)
+            {
+                target[k] = TOp.Apply<TElement, T>(a[2 * k], a[(2 * k) + 1], ref environment);
+                target[half + k] = TOp.Apply<TElement, T>(b[2 * k], b[(2 * k) + 1], ref environment);
+            }
         }
 
+        return Finish<TForm>(p, in i, in environment, in result);
+    }
+
+    /// <summary>Puts exceptions into MXCSR and, unless one is unmasked, the result into the destination.</summary>
+    internal static Outcome Finish<TForm>(Processor p, in Instruction i, in FloatEnvironment environment, in Vector256<byte> result)
+        where TForm : struct, IVectorForm
+    {
         if (!p.CommitSse(in environment))
         {
             return Outcome.Fault;
         }
 
-        *(Vector128<byte>*)a = result;
+        TForm.Write(p, i.Op0Register, in result);
         return Outcome.Retired;
     }
 }

@@ -48,11 +48,13 @@ internal static class FloatCompare<TElement, T>
     }
 
     /// <summary>
-    /// The predicates of CMPPS and its siblings (SDM 2A "CMPPD", "Comparison Predicate for CMPPD and CMPPS Instructions").
+    /// The predicates of CMPPS and its siblings (SDM 2A "CMPPD", "Comparison Predicate for CMPPD and CMPPS Instructions"). Bits 1:0: equal,
+    /// less, less or equal, unordered; bit 2 inverts; bit 3 (VEX) makes unordered operands satisfy what they would not, and the reverse;
+    /// bit 4 (VEX) exchanges quiet and signalling.
     /// </summary>
     public static T Predicate(T a, T b, int predicate, ref FloatEnvironment environment)
     {
-        bool signalling = (predicate & 3) is 1 or 2; // LT, LE and their negations
+        bool signalling = ((predicate & 3) is 1 or 2) != ((predicate & 16) != 0); // LT, LE and their negations
         FloatOrder order = Compare(a, b, signalling, ref environment);
         bool holds = (predicate & 3) switch
         {
@@ -61,7 +63,14 @@ internal static class FloatCompare<TElement, T>
             2 => order is FloatOrder.Less or FloatOrder.Equal,
             _ => order == FloatOrder.Unordered,
         };
-        return holds != ((predicate & 4) != 0) ? ~T.Zero : T.Zero;
+        holds ^= (predicate & 4) != 0;
+        if ((predicate & 8) != 0)
+        {
+            // EQ_UQ, NGE, NGT, FALSE, NEQ_OQ, GE, GT, TRUE
+            holds = (predicate & 3) == 3 ? (predicate & 4) != 0 : order == FloatOrder.Unordered ? !holds : holds;
+        }
+
+        return holds ? ~T.Zero : T.Zero;
     }
 }
 
@@ -70,77 +79,83 @@ internal static unsafe class SseCompare
 {
     public static void Register(ColdTable table)
     {
-        table.Set(Code.Cmpps_xmm_xmmm128_imm8, &Packed<SingleElement, uint>);
-        table.Set(Code.Cmppd_xmm_xmmm128_imm8, &Packed<DoubleElement, ulong>);
-        table.Set(Code.Cmpss_xmm_xmmm32_imm8, &Scalar<SingleElement, uint>);
-        table.Set(Code.Cmpsd_xmm_xmmm64_imm8, &Scalar<DoubleElement, ulong>);
-        table.Set(Mnemonic.Comiss, &CompareOrdered<SingleElement, uint>);
-        table.Set(Mnemonic.Comisd, &CompareOrdered<DoubleElement, ulong>);
-        table.Set(Mnemonic.Ucomiss, &CompareUnordered<SingleElement, uint>);
-        table.Set(Mnemonic.Ucomisd, &CompareUnordered<DoubleElement, ulong>);
+        table.Set(Code.Cmpps_xmm_xmmm128_imm8, &Packed<LegacyForm, SingleElement, uint>);
+        table.Set(Code.Cmppd_xmm_xmmm128_imm8, &Packed<LegacyForm, DoubleElement, ulong>);
+        table.Set(Code.Cmpss_xmm_xmmm32_imm8, &Scalar<LegacyForm, SingleElement, uint>);
+        table.Set(Code.Cmpsd_xmm_xmmm64_imm8, &Scalar<LegacyForm, DoubleElement, ulong>);
+        table.SetVex(Mnemonic.Vcmpps, &Packed<VexForm, SingleElement, uint>);
+        table.SetVex(Mnemonic.Vcmppd, &Packed<VexForm, DoubleElement, ulong>);
+        table.SetVex(Mnemonic.Vcmpss, &Scalar<VexForm, SingleElement, uint>);
+        table.SetVex(Mnemonic.Vcmpsd, &Scalar<VexForm, DoubleElement, ulong>);
+        table.Set(Mnemonic.Comiss, &CompareOrdered<LegacyForm, SingleElement, uint>);
+        table.Set(Mnemonic.Comisd, &CompareOrdered<LegacyForm, DoubleElement, ulong>);
+        table.Set(Mnemonic.Ucomiss, &CompareUnordered<LegacyForm, SingleElement, uint>);
+        table.Set(Mnemonic.Ucomisd, &CompareUnordered<LegacyForm, DoubleElement, ulong>);
+        table.SetVex(Mnemonic.Vcomiss, &CompareOrdered<VexForm, SingleElement, uint>);
+        table.SetVex(Mnemonic.Vcomisd, &CompareOrdered<VexForm, DoubleElement, ulong>);
+        table.SetVex(Mnemonic.Vucomiss, &CompareUnordered<VexForm, SingleElement, uint>);
+        table.SetVex(Mnemonic.Vucomisd, &CompareUnordered<VexForm, DoubleElement, ulong>);
     }
 
-    private static Outcome Packed<TElement, T>(Processor p, in Instruction i)
+    /// <summary>The predicate: three bits of the immediate in the legacy form, five with VEX.</summary>
+    private static int PredicateOf<TForm>(in Instruction i)
+        where TForm : struct, IVectorForm => i.Immediate8 & (TForm.IsVex ? 31 : 7);
+
+    private static Outcome Packed<TForm, TElement, T>(Processor p, in Instruction i)
+        where TForm : struct, IVectorForm
         where TElement : struct, IFloatElement<T>
         where T : unmanaged, IBinaryInteger<T>, IUnsignedNumber<T>
     {
-        if (!p.SseReady() || !p.TryReadXmm(in i, 1, out Vector128<byte> source))
+        int size = TForm.SizeOf(i.Op0Register);
+        if (!TForm.IsReady(p) || !TForm.TryRead(p, in i, TForm.SourceOf(in i), size, out Vector256<byte> source))
         {
             return Outcome.Fault;
         }
 
-        Vector128<byte> result = default;
-        T* a = (T*)p.Xmm(i.Op0Register);
+        T* a = (T*)p.VectorPointer(TForm.FirstOf(in i));
         FloatEnvironment environment = new(p.State->Mxcsr);
-        for (int k = 0; k < 16 / sizeof(T); k++)
+        for (int k = 0; k < size / sizeof(T); k++)
         {
-            ((T*)&result)[k] = FloatCompare<TElement, T>.Predicate(a[k], ((T*)&source)[k], i.Immediate8, ref environment);
+            T* b = (T*)&source + k;
+            *b = FloatCompare<TElement, T>.Predicate(a[k], *b, PredicateOf<TForm>(in i), ref environment);
         }
 
-        if (!p.CommitSse(in environment))
-        {
-            return Outcome.Fault;
-        }
-
-        *(Vector128<byte>*)a = result;
-        return Outcome.Retired;
+        return SseArithmetic.Finish<TForm>(p, in i, in environment, in source);
     }
 
-    private static Outcome Scalar<TElement, T>(Processor p, in Instruction i)
+    private static Outcome Scalar<TForm, TElement, T>(Processor p, in Instruction i)
+        where TForm : struct, IVectorForm
         where TElement : struct, IFloatElement<T>
         where T : unmanaged, IBinaryInteger<T>, IUnsignedNumber<T>
     {
-        if (!p.SseReady() || !p.TryReadXmmLow(in i, 1, out T source))
+        if (!TForm.IsReady(p) || !p.TryReadVectorLow(in i, TForm.SourceOf(in i), out T source))
         {
             return Outcome.Fault;
         }
 
-        T* a = (T*)p.Xmm(i.Op0Register);
+        Vector256<byte> result = *(Vector256<byte>*)p.VectorPointer(TForm.FirstOf(in i));
         FloatEnvironment environment = new(p.State->Mxcsr);
-        T result = FloatCompare<TElement, T>.Predicate(*a, source, i.Immediate8, ref environment);
-        if (!p.CommitSse(in environment))
-        {
-            return Outcome.Fault;
-        }
-
-        *a = result;
-        return Outcome.Retired;
+        *(T*)&result = FloatCompare<TElement, T>.Predicate(*(T*)&result, source, PredicateOf<TForm>(in i), ref environment);
+        return SseArithmetic.Finish<TForm>(p, in i, in environment, in result);
     }
 
-    private static Outcome CompareOrdered<TElement, T>(Processor p, in Instruction i)
+    private static Outcome CompareOrdered<TForm, TElement, T>(Processor p, in Instruction i)
+        where TForm : struct, IVectorForm
         where TElement : struct, IFloatElement<T>
-        where T : unmanaged, IBinaryInteger<T>, IUnsignedNumber<T> => Compare<TElement, T>(p, in i, quietIsInvalid: true);
+        where T : unmanaged, IBinaryInteger<T>, IUnsignedNumber<T> => Compare<TForm, TElement, T>(p, in i, quietIsInvalid: true);
 
-    private static Outcome CompareUnordered<TElement, T>(Processor p, in Instruction i)
+    private static Outcome CompareUnordered<TForm, TElement, T>(Processor p, in Instruction i)
+        where TForm : struct, IVectorForm
         where TElement : struct, IFloatElement<T>
-        where T : unmanaged, IBinaryInteger<T>, IUnsignedNumber<T> => Compare<TElement, T>(p, in i, quietIsInvalid: false);
+        where T : unmanaged, IBinaryInteger<T>, IUnsignedNumber<T> => Compare<TForm, TElement, T>(p, in i, quietIsInvalid: false);
 
     /// <summary>Unordered: ZF PF CF all ones; greater: none; less: CF; equal: ZF. OF, SF and AF become zero.</summary>
-    private static Outcome Compare<TElement, T>(Processor p, in Instruction i, bool quietIsInvalid)
+    private static Outcome Compare<TForm, TElement, T>(Processor p, in Instruction i, bool quietIsInvalid)
+        where TForm : struct, IVectorForm
         where TElement : struct, IFloatElement<T>
         where T : unmanaged, IBinaryInteger<T>, IUnsignedNumber<T>
     {
-        if (!p.SseReady() || !p.TryReadXmmLow(in i, 1, out T source))
+        if (!TForm.IsReady(p) || !p.TryReadVectorLow(in i, 1, out T source))
         {
             return Outcome.Fault;
         }

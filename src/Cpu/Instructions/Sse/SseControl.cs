@@ -13,8 +13,10 @@ internal static unsafe class SseControl
 
     public static void Register(ColdTable table)
     {
-        table.Set(Mnemonic.Ldmxcsr, &Load);
-        table.Set(Mnemonic.Stmxcsr, &Store);
+        table.Set(Mnemonic.Ldmxcsr, &Load<LegacyForm>);
+        table.Set(Mnemonic.Stmxcsr, &Store<LegacyForm>);
+        table.SetVex(Mnemonic.Vldmxcsr, &Load<VexForm>);
+        table.SetVex(Mnemonic.Vstmxcsr, &Store<VexForm>);
         table.Set(Mnemonic.Lfence, &Nothing);
         table.Set(Mnemonic.Mfence, &Nothing);
         table.Set(Mnemonic.Sfence, &Nothing);
@@ -25,9 +27,10 @@ internal static unsafe class SseControl
         table.Set(Mnemonic.Prefetchw, &Nothing);
     }
 
-    private static Outcome Load(Processor p, in Instruction i)
+    private static Outcome Load<TForm>(Processor p, in Instruction i)
+        where TForm : struct, IVectorForm
     {
-        if (!p.SseReady() || !p.TryReadOperand(in i, 0, out uint value))
+        if (!TForm.IsReady(p) || !p.TryReadOperand(in i, 0, out uint value))
         {
             return Outcome.Fault;
         }
@@ -41,8 +44,9 @@ internal static unsafe class SseControl
         return Outcome.Retired;
     }
 
-    private static Outcome Store(Processor p, in Instruction i) =>
-        p.SseReady() && p.TryWriteOperand(in i, 0, p.State->Mxcsr) ? Outcome.Retired : Outcome.Fault;
+    private static Outcome Store<TForm>(Processor p, in Instruction i)
+        where TForm : struct, IVectorForm =>
+        TForm.IsReady(p) && p.TryWriteOperand(in i, 0, p.State->Mxcsr) ? Outcome.Retired : Outcome.Fault;
 
     /// <summary>Ordering and hints: this processor has no order but program order, and no cache.</summary>
     private static Outcome Nothing(Processor p, in Instruction i) => Outcome.Retired;

@@ -14,29 +14,29 @@ internal static unsafe class SseConvert
 {
     public static void Register(ColdTable table)
     {
-        table.Set(Code.Cvtsi2ss_xmm_rm32, &FromGeneral<SingleElement, uint, int>);
-        table.Set(Code.Cvtsi2ss_xmm_rm64, &FromGeneral<SingleElement, uint, long>);
-        table.Set(Code.Cvtsi2sd_xmm_rm32, &FromGeneral<DoubleElement, ulong, int>);
-        table.Set(Code.Cvtsi2sd_xmm_rm64, &FromGeneral<DoubleElement, ulong, long>);
-        table.Set(Code.Cvtss2si_r32_xmmm32, &ToGeneral<SingleElement, uint, int>);
-        table.Set(Code.Cvtss2si_r64_xmmm32, &ToGeneral<SingleElement, uint, long>);
-        table.Set(Code.Cvtsd2si_r32_xmmm64, &ToGeneral<DoubleElement, ulong, int>);
-        table.Set(Code.Cvtsd2si_r64_xmmm64, &ToGeneral<DoubleElement, ulong, long>);
-        table.Set(Code.Cvttss2si_r32_xmmm32, &ToGeneralTruncating<SingleElement, uint, int>);
-        table.Set(Code.Cvttss2si_r64_xmmm32, &ToGeneralTruncating<SingleElement, uint, long>);
-        table.Set(Code.Cvttsd2si_r32_xmmm64, &ToGeneralTruncating<DoubleElement, ulong, int>);
-        table.Set(Code.Cvttsd2si_r64_xmmm64, &ToGeneralTruncating<DoubleElement, ulong, long>);
+        RegisterGeneral<LegacyForm>(
+            table,
+            [Code.Cvtsi2ss_xmm_rm32, Code.Cvtsi2ss_xmm_rm64, Code.Cvtsi2sd_xmm_rm32, Code.Cvtsi2sd_xmm_rm64],
+            [Code.Cvtss2si_r32_xmmm32, Code.Cvtss2si_r64_xmmm32, Code.Cvtsd2si_r32_xmmm64, Code.Cvtsd2si_r64_xmmm64],
+            [Code.Cvttss2si_r32_xmmm32, Code.Cvttss2si_r64_xmmm32, Code.Cvttsd2si_r32_xmmm64, Code.Cvttsd2si_r64_xmmm64]);
+        RegisterGeneral<VexForm>(
+            table,
+            [Code.VEX_Vcvtsi2ss_xmm_xmm_rm32, Code.VEX_Vcvtsi2ss_xmm_xmm_rm64, Code.VEX_Vcvtsi2sd_xmm_xmm_rm32, Code.VEX_Vcvtsi2sd_xmm_xmm_rm64],
+            [Code.VEX_Vcvtss2si_r32_xmmm32, Code.VEX_Vcvtss2si_r64_xmmm32, Code.VEX_Vcvtsd2si_r32_xmmm64, Code.VEX_Vcvtsd2si_r64_xmmm64],
+            [Code.VEX_Vcvttss2si_r32_xmmm32, Code.VEX_Vcvttss2si_r64_xmmm32, Code.VEX_Vcvttsd2si_r32_xmmm64, Code.VEX_Vcvttsd2si_r64_xmmm64]);
 
-        table.Set(Mnemonic.Cvtss2sd, &ScalarBetween<SingleElement, uint, DoubleElement, ulong>);
-        table.Set(Mnemonic.Cvtsd2ss, &ScalarBetween<DoubleElement, ulong, SingleElement, uint>);
-        table.Set(Mnemonic.Cvtps2pd, &Widen);
-        table.Set(Mnemonic.Cvtpd2ps, &Narrow);
-        table.Set(Mnemonic.Cvtdq2ps, &IntegersToSingles);
-        table.Set(Mnemonic.Cvtdq2pd, &IntegersToDoubles);
-        table.Set(Mnemonic.Cvtps2dq, &SinglesToIntegers);
-        table.Set(Mnemonic.Cvttps2dq, &SinglesToIntegers);
-        table.Set(Mnemonic.Cvtpd2dq, &DoublesToIntegers);
-        table.Set(Mnemonic.Cvttpd2dq, &DoublesToIntegers);
+        table.Set(Mnemonic.Cvtss2sd, &ScalarBetween<LegacyForm, SingleElement, uint, DoubleElement, ulong>);
+        table.SetVex(Mnemonic.Vcvtss2sd, &ScalarBetween<VexForm, SingleElement, uint, DoubleElement, ulong>);
+        table.Set(Mnemonic.Cvtsd2ss, &ScalarBetween<LegacyForm, DoubleElement, ulong, SingleElement, uint>);
+        table.SetVex(Mnemonic.Vcvtsd2ss, &ScalarBetween<VexForm, DoubleElement, ulong, SingleElement, uint>);
+        SetPacked<SinglesToDoubles>(table, Mnemonic.Cvtps2pd, Mnemonic.Vcvtps2pd);
+        SetPacked<DoublesToSingles>(table, Mnemonic.Cvtpd2ps, Mnemonic.Vcvtpd2ps);
+        SetPacked<IntegersToSingles>(table, Mnemonic.Cvtdq2ps, Mnemonic.Vcvtdq2ps);
+        SetPacked<IntegersToDoubles>(table, Mnemonic.Cvtdq2pd, Mnemonic.Vcvtdq2pd);
+        SetPacked<SinglesToIntegers<ByMxcsr>>(table, Mnemonic.Cvtps2dq, Mnemonic.Vcvtps2dq);
+        SetPacked<SinglesToIntegers<Truncating>>(table, Mnemonic.Cvttps2dq, Mnemonic.Vcvttps2dq);
+        SetPacked<DoublesToIntegers<ByMxcsr>>(table, Mnemonic.Cvtpd2dq, Mnemonic.Vcvtpd2dq);
+        SetPacked<DoublesToIntegers<Truncating>>(table, Mnemonic.Cvttpd2dq, Mnemonic.Vcvttpd2dq);
 
         table.Set(Mnemonic.Cvtpi2ps, &MmxToSingles);
         table.Set(Mnemonic.Cvtpi2pd, &MmxToDoubles);
@@ -45,10 +45,41 @@ internal static unsafe class SseConvert
         table.Set(Mnemonic.Cvtpd2pi, &DoublesToMmx);
         table.Set(Mnemonic.Cvttpd2pi, &DoublesToMmx);
 
-        table.Set(Mnemonic.Roundps, &RoundPacked<SingleElement, uint>);
-        table.Set(Mnemonic.Roundpd, &RoundPacked<DoubleElement, ulong>);
-        table.Set(Mnemonic.Roundss, &RoundScalar<SingleElement, uint>);
-        table.Set(Mnemonic.Roundsd, &RoundScalar<DoubleElement, ulong>);
+        table.Set(Mnemonic.Roundps, &RoundPacked<LegacyForm, SingleElement, uint>);
+        table.Set(Mnemonic.Roundpd, &RoundPacked<LegacyForm, DoubleElement, ulong>);
+        table.Set(Mnemonic.Roundss, &RoundScalar<LegacyForm, SingleElement, uint>);
+        table.Set(Mnemonic.Roundsd, &RoundScalar<LegacyForm, DoubleElement, ulong>);
+        table.SetVex(Mnemonic.Vroundps, &RoundPacked<VexForm, SingleElement, uint>);
+        table.SetVex(Mnemonic.Vroundpd, &RoundPacked<VexForm, DoubleElement, ulong>);
+        table.SetVex(Mnemonic.Vroundss, &RoundScalar<VexForm, SingleElement, uint>);
+        table.SetVex(Mnemonic.Vroundsd, &RoundScalar<VexForm, DoubleElement, ulong>);
+    }
+
+    /// <summary>
+    /// Between general registers and scalars. Codes in the order: single and 32 bits, single and 64, double and 32, double and 64.
+    /// </summary>
+    private static void RegisterGeneral<TForm>(ColdTable table, ReadOnlySpan<Code> from, ReadOnlySpan<Code> to, ReadOnlySpan<Code> truncating)
+        where TForm : struct, IVectorForm
+    {
+        table.Set(from[0], &FromGeneral<TForm, SingleElement, uint, int>);
+        table.Set(from[1], &FromGeneral<TForm, SingleElement, uint, long>);
+        table.Set(from[2], &FromGeneral<TForm, DoubleElement, ulong, int>);
+        table.Set(from[3], &FromGeneral<TForm, DoubleElement, ulong, long>);
+        table.Set(to[0], &ToGeneral<TForm, ByMxcsr, SingleElement, uint, int>);
+        table.Set(to[1], &ToGeneral<TForm, ByMxcsr, SingleElement, uint, long>);
+        table.Set(to[2], &ToGeneral<TForm, ByMxcsr, DoubleElement, ulong, int>);
+        table.Set(to[3], &ToGeneral<TForm, ByMxcsr, DoubleElement, ulong, long>);
+        table.Set(truncating[0], &ToGeneral<TForm, Truncating, SingleElement, uint, int>);
+        table.Set(truncating[1], &ToGeneral<TForm, Truncating, SingleElement, uint, long>);
+        table.Set(truncating[2], &ToGeneral<TForm, Truncating, DoubleElement, ulong, int>);
+        table.Set(truncating[3], &ToGeneral<TForm, Truncating, DoubleElement, ulong, long>);
+    }
+
+    private static void SetPacked<TOp>(ColdTable table, Mnemonic legacy, Mnemonic vex)
+        where TOp : struct, IConversion
+    {
+        table.Set(legacy, &Packed<LegacyForm, TOp>);
+        table.SetVex(vex, &Packed<VexForm, TOp>);
     }
 
     /// <summary>An integer in a floating-point format, rounded.</summary>
@@ -79,7 +110,7 @@ internal static unsafe class SseConvert
     }
 
     /// <summary>From one format to the other; NaNs keep as much of their payload as fits.</summary>
-    private static TTo Between<TFromElement, TFrom, TToElement, TTo>(TFrom value, ref FloatEnvironment environment)
+    internal static TTo Between<TFromElement, TFrom, TToElement, TTo>(TFrom value, ref FloatEnvironment environment)
         where TFromElement : struct, IFloatElement<TFrom>
         where TFrom : unmanaged, IBinaryInteger<TFrom>, IUnsignedNumber<TFrom>
         where TToElement : struct, IFloatElement<TTo>
@@ -96,51 +127,37 @@ internal static unsafe class SseConvert
         return FloatElement<TToElement, TTo>.Pack(in number);
     }
 
-    private static Outcome FromGeneral<TElement, T, TInteger>(Processor p, in Instruction i)
+    private static Outcome FromGeneral<TForm, TElement, T, TInteger>(Processor p, in Instruction i)
+        where TForm : struct, IVectorForm
         where TElement : struct, IFloatElement<T>
         where T : unmanaged, IBinaryInteger<T>, IUnsignedNumber<T>
         where TInteger : unmanaged, IBinaryInteger<TInteger>
     {
-        if (!p.SseReady() || !p.TryReadOperand(in i, 1, out TInteger source))
+        if (!TForm.IsReady(p) || !p.TryReadOperand(in i, TForm.SourceOf(in i), out TInteger source))
         {
             return Outcome.Fault;
         }
 
         FloatEnvironment environment = new(p.State->Mxcsr);
-        T result = FromInteger<TElement, T>(long.CreateTruncating(source), ref environment);
-        if (!p.CommitSse(in environment))
-        {
-            return Outcome.Fault;
-        }
-
-        *(T*)p.Xmm(i.Op0Register) = result;
-        return Outcome.Retired;
+        Vector256<byte> result = *(Vector256<byte>*)p.VectorPointer(TForm.FirstOf(in i));
+        *(T*)&result = FromInteger<TElement, T>(long.CreateTruncating(source), ref environment);
+        return SseArithmetic.Finish<TForm>(p, in i, in environment, in result);
     }
 
-    private static Outcome ToGeneral<TElement, T, TInteger>(Processor p, in Instruction i)
-        where TElement : struct, IFloatElement<T>
-        where T : unmanaged, IBinaryInteger<T>, IUnsignedNumber<T>
-        where TInteger : unmanaged, IBinaryInteger<TInteger> =>
-        ToGeneral<TElement, T, TInteger>(p, in i, new FloatEnvironment(p.State->Mxcsr).Rounding);
-
-    private static Outcome ToGeneralTruncating<TElement, T, TInteger>(Processor p, in Instruction i)
-        where TElement : struct, IFloatElement<T>
-        where T : unmanaged, IBinaryInteger<T>, IUnsignedNumber<T>
-        where TInteger : unmanaged, IBinaryInteger<TInteger> =>
-        ToGeneral<TElement, T, TInteger>(p, in i, RoundingMode.Zero);
-
-    private static Outcome ToGeneral<TElement, T, TInteger>(Processor p, in Instruction i, RoundingMode mode)
+    private static Outcome ToGeneral<TForm, TMode, TElement, T, TInteger>(Processor p, in Instruction i)
+        where TForm : struct, IVectorForm
+        where TMode : struct, IRounding
         where TElement : struct, IFloatElement<T>
         where T : unmanaged, IBinaryInteger<T>, IUnsignedNumber<T>
         where TInteger : unmanaged, IBinaryInteger<TInteger>
     {
-        if (!p.SseReady() || !p.TryReadXmmLow(in i, 1, out T source))
+        if (!TForm.IsReady(p) || !p.TryReadVectorLow(in i, 1, out T source))
         {
             return Outcome.Fault;
         }
 
         FloatEnvironment environment = new(p.State->Mxcsr);
-        long result = ToInteger<TElement, T>(source, sizeof(TInteger) * 8, mode, ref environment);
+        long result = ToInteger<TElement, T>(source, sizeof(TInteger) * 8, TMode.Of(in environment), ref environment);
         if (!p.CommitSse(in environment))
         {
             return Outcome.Fault;
@@ -150,113 +167,51 @@ internal static unsafe class SseConvert
         return Outcome.Retired;
     }
 
-    private static Outcome ScalarBetween<TFromElement, TFrom, TToElement, TTo>(Processor p, in Instruction i)
+    private static Outcome ScalarBetween<TForm, TFromElement, TFrom, TToElement, TTo>(Processor p, in Instruction i)
+        where TForm : struct, IVectorForm
         where TFromElement : struct, IFloatElement<TFrom>
         where TFrom : unmanaged, IBinaryInteger<TFrom>, IUnsignedNumber<TFrom>
         where TToElement : struct, IFloatElement<TTo>
         where TTo : unmanaged, IBinaryInteger<TTo>, IUnsignedNumber<TTo>
     {
-        if (!p.SseReady() || !p.TryReadXmmLow(in i, 1, out TFrom source))
+        if (!TForm.IsReady(p) || !p.TryReadVectorLow(in i, TForm.SourceOf(in i), out TFrom source))
         {
             return Outcome.Fault;
         }
 
         FloatEnvironment environment = new(p.State->Mxcsr);
-        TTo result = Between<TFromElement, TFrom, TToElement, TTo>(source, ref environment);
-        if (!p.CommitSse(in environment))
-        {
-            return Outcome.Fault;
-        }
-
-        *(TTo*)p.Xmm(i.Op0Register) = result;
-        return Outcome.Retired;
+        Vector256<byte> result = *(Vector256<byte>*)p.VectorPointer(TForm.FirstOf(in i));
+        *(TTo*)&result = Between<TFromElement, TFrom, TToElement, TTo>(source, ref environment);
+        return SseArithmetic.Finish<TForm>(p, in i, in environment, in result);
     }
 
-    /// <summary>CVTPS2PD: two singles become two doubles.</summary>
-    private static Outcome Widen(Processor p, in Instruction i)
+    private static int SourceSize(in Instruction i) =>
+        i.Op1Kind == OpKind.Memory ? i.MemorySize.GetSize() : VexForm.SizeOf(i.Op1Register);
+
+    /// <summary>A packed conversion: as many elements as the wider of source and result has; the rest of the result becomes zero.</summary>
+    private static Outcome Packed<TForm, TOp>(Processor p, in Instruction i)
+        where TForm : struct, IVectorForm
+        where TOp : struct, IConversion
     {
-        if (!p.SseReady() || !p.TryReadXmmLow(in i, 1, out ulong source))
+        // VCVTPD2PS xmm, ymm: the source says how many. VCVTPS2PD ymm, xmm: the destination.
+        int size = TForm.IsVex && TOp.SourceBytes > TOp.ResultBytes ? SourceSize(in i) : TForm.SizeOf(i.Op0Register);
+        int count = size / Math.Max(TOp.SourceBytes, TOp.ResultBytes);
+        Vector256<byte> source = default;
+        if (!TForm.IsReady(p) || (count * TOp.SourceBytes == 8
+            ? !p.TryReadVectorLow(in i, 1, out *(ulong*)&source)
+            : !TForm.TryRead(p, in i, 1, count * TOp.SourceBytes, out source)))
         {
             return Outcome.Fault;
         }
 
         FloatEnvironment environment = new(p.State->Mxcsr);
-        ulong low = Between<SingleElement, uint, DoubleElement, ulong>((uint)source, ref environment);
-        ulong high = Between<SingleElement, uint, DoubleElement, ulong>((uint)(source >> 32), ref environment);
-        return Finish(p, in i, in environment, Vector128.Create(low, high).AsByte());
-    }
-
-    /// <summary>CVTPD2PS: two doubles become two singles; the high half becomes zero.</summary>
-    private static Outcome Narrow(Processor p, in Instruction i)
-    {
-        if (!p.SseReady() || !p.TryReadXmm(in i, 1, out Vector128<byte> source))
+        Vector256<byte> result = default;
+        for (int k = 0; k < count; k++)
         {
-            return Outcome.Fault;
+            TOp.Convert((byte*)&source + (k * TOp.SourceBytes), (byte*)&result + (k * TOp.ResultBytes), ref environment);
         }
 
-        FloatEnvironment environment = new(p.State->Mxcsr);
-        uint low = Between<DoubleElement, ulong, SingleElement, uint>(source.AsUInt64()[0], ref environment);
-        uint high = Between<DoubleElement, ulong, SingleElement, uint>(source.AsUInt64()[1], ref environment);
-        return Finish(p, in i, in environment, Vector128.Create(low, high, 0, 0).AsByte());
-    }
-
-    private static Outcome IntegersToSingles(Processor p, in Instruction i)
-    {
-        if (!p.SseReady() || !p.TryReadXmm(in i, 1, out Vector128<byte> source))
-        {
-            return Outcome.Fault;
-        }
-
-        FloatEnvironment environment = new(p.State->Mxcsr);
-        Vector128<uint> result = default;
-        for (int k = 0; k < 4; k++)
-        {
-            result = result.WithElement(k, FromInteger<SingleElement, uint>(source.AsInt32()[k], ref environment));
-        }
-
-        return Finish(p, in i, in environment, result.AsByte());
-    }
-
-    private static Outcome IntegersToDoubles(Processor p, in Instruction i)
-    {
-        if (!p.SseReady() || !p.TryReadXmmLow(in i, 1, out ulong source))
-        {
-            return Outcome.Fault;
-        }
-
-        return FinishDoubles(p, in i, source);
-    }
-
-    private static Outcome SinglesToIntegers(Processor p, in Instruction i)
-    {
-        if (!p.SseReady() || !p.TryReadXmm(in i, 1, out Vector128<byte> source))
-        {
-            return Outcome.Fault;
-        }
-
-        FloatEnvironment environment = new(p.State->Mxcsr);
-        RoundingMode mode = i.Mnemonic == Mnemonic.Cvttps2dq ? RoundingMode.Zero : environment.Rounding;
-        Vector128<int> result = default;
-        for (int k = 0; k < 4; k++)
-        {
-            result = result.WithElement(k, (int)ToInteger<SingleElement, uint>(source.AsUInt32()[k], 32, mode, ref environment));
-        }
-
-        return Finish(p, in i, in environment, result.AsByte());
-    }
-
-    private static Outcome DoublesToIntegers(Processor p, in Instruction i)
-    {
-        if (!p.SseReady() || !p.TryReadXmm(in i, 1, out Vector128<byte> source))
-        {
-            return Outcome.Fault;
-        }
-
-        FloatEnvironment environment = new(p.State->Mxcsr);
-        RoundingMode mode = i.Mnemonic == Mnemonic.Cvttpd2dq ? RoundingMode.Zero : environment.Rounding;
-        int low = (int)ToInteger<DoubleElement, ulong>(source.AsUInt64()[0], 32, mode, ref environment);
-        int high = (int)ToInteger<DoubleElement, ulong>(source.AsUInt64()[1], 32, mode, ref environment);
-        return Finish(p, in i, in environment, Vector128.Create(low, high, 0, 0).AsByte());
+        return SseArithmetic.Finish<TForm>(p, in i, in environment, in result);
     }
 
     /// <summary>CVTPI2PS: with a memory operand it leaves the x87 state alone (so does silicon; the manual does not say).</summary>
@@ -304,7 +259,7 @@ internal static unsafe class SseConvert
 
     private static Outcome SinglesToMmx(Processor p, in Instruction i)
     {
-        if (!p.SseAndMmxReady() || !p.TryReadXmmLow(in i, 1, out ulong source))
+        if (!p.SseAndMmxReady() || !p.TryReadVectorLow(in i, 1, out ulong source))
         {
             return Outcome.Fault;
         }
@@ -330,17 +285,6 @@ internal static unsafe class SseConvert
         return FinishMmx(p, in i, in environment, low | ((ulong)high << 32));
     }
 
-    private static Outcome Finish(Processor p, in Instruction i, in FloatEnvironment environment, Vector128<byte> result)
-    {
-        if (!p.CommitSse(in environment))
-        {
-            return Outcome.Fault;
-        }
-
-        *(Vector128<byte>*)p.Xmm(i.Op0Register) = result;
-        return Outcome.Retired;
-    }
-
     /// <summary>Two doublewords as doubles: always exact.</summary>
     private static Outcome FinishDoubles(Processor p, in Instruction i, ulong source)
     {
@@ -361,43 +305,41 @@ internal static unsafe class SseConvert
         return Outcome.Retired;
     }
 
-    private static Outcome RoundPacked<TElement, T>(Processor p, in Instruction i)
+    private static Outcome RoundPacked<TForm, TElement, T>(Processor p, in Instruction i)
+        where TForm : struct, IVectorForm
         where TElement : struct, IFloatElement<T>
         where T : unmanaged, IBinaryInteger<T>, IUnsignedNumber<T>
     {
-        if (!p.SseReady() || !p.TryReadXmm(in i, 1, out Vector128<byte> source))
+        int size = TForm.SizeOf(i.Op0Register);
+        if (!TForm.IsReady(p) || !TForm.TryRead(p, in i, 1, size, out Vector256<byte> source))
         {
             return Outcome.Fault;
         }
 
         FloatEnvironment environment = new(p.State->Mxcsr);
-        for (int k = 0; k < 16 / sizeof(T); k++)
+        for (int k = 0; k < size / sizeof(T); k++)
         {
             T* element = (T*)&source + k;
             *element = RoundToIntegral<TElement, T>(*element, i.Immediate8, ref environment);
         }
 
-        return Finish(p, in i, in environment, source);
+        return SseArithmetic.Finish<TForm>(p, in i, in environment, in source);
     }
 
-    private static Outcome RoundScalar<TElement, T>(Processor p, in Instruction i)
+    private static Outcome RoundScalar<TForm, TElement, T>(Processor p, in Instruction i)
+        where TForm : struct, IVectorForm
         where TElement : struct, IFloatElement<T>
         where T : unmanaged, IBinaryInteger<T>, IUnsignedNumber<T>
     {
-        if (!p.SseReady() || !p.TryReadXmmLow(in i, 1, out T source))
+        if (!TForm.IsReady(p) || !p.TryReadVectorLow(in i, TForm.SourceOf(in i), out T source))
         {
             return Outcome.Fault;
         }
 
         FloatEnvironment environment = new(p.State->Mxcsr);
-        T result = RoundToIntegral<TElement, T>(source, i.Immediate8, ref environment);
-        if (!p.CommitSse(in environment))
-        {
-            return Outcome.Fault;
-        }
-
-        *(T*)p.Xmm(i.Op0Register) = result;
-        return Outcome.Retired;
+        Vector256<byte> result = *(Vector256<byte>*)p.VectorPointer(TForm.FirstOf(in i));
+        *(T*)&result = RoundToIntegral<TElement, T>(source, i.Immediate8, ref environment);
+        return SseArithmetic.Finish<TForm>(p, in i, in environment, in result);
     }
 
     /// <summary>ROUND: immediate bits 1:0 rounding mode, bit 2 MXCSR's instead, bit 3 no #P.</summary>

@@ -1,102 +1,158 @@
+using System;
 using System.Runtime.Intrinsics;
 
 using Iced.Intel;
+
+using Xenolith.Mmu;
 
 namespace Xenolith.Cpu;
 
 /// <summary>
 /// Moves of vectors, their halves and elements (SDM 1 "SSE Data Transfer Instructions", "SSE2 Data Movement Instructions",
-/// "MMX Data Transfer Instructions", SSE3 and SSE4.1 additions). Non-temporal stores are stores: there is no cache to spare.
+/// "MMX Data Transfer Instructions", SSE3, SSE4.1 and AVX additions). Non-temporal stores are stores: there is no cache to spare.
 /// </summary>
 internal static unsafe class SseMoves
 {
     public static void Register(ColdTable table)
     {
-        table.Set(Mnemonic.Movaps, &MoveAligned);
-        table.Set(Mnemonic.Movapd, &MoveAligned);
-        table.Set(Mnemonic.Movdqa, &MoveAligned);
-        table.Set(Mnemonic.Movntps, &MoveAligned);
-        table.Set(Mnemonic.Movntpd, &MoveAligned);
-        table.Set(Mnemonic.Movntdq, &MoveAligned);
-        table.Set(Mnemonic.Movntdqa, &MoveAligned);
-        table.Set(Mnemonic.Movups, &MoveUnaligned);
-        table.Set(Mnemonic.Movupd, &MoveUnaligned);
-        table.Set(Mnemonic.Movdqu, &MoveUnaligned);
-        table.Set(Mnemonic.Lddqu, &MoveUnaligned);
+        foreach ((Mnemonic legacy, Mnemonic vex) in (ReadOnlySpan<(Mnemonic, Mnemonic)>)
+            [(Mnemonic.Movaps, Mnemonic.Vmovaps), (Mnemonic.Movapd, Mnemonic.Vmovapd), (Mnemonic.Movdqa, Mnemonic.Vmovdqa),
+            (Mnemonic.Movntps, Mnemonic.Vmovntps), (Mnemonic.Movntpd, Mnemonic.Vmovntpd), (Mnemonic.Movntdq, Mnemonic.Vmovntdq),
+            (Mnemonic.Movntdqa, Mnemonic.Vmovntdqa)])
+        {
+            table.Set(legacy, &MoveAligned<LegacyForm>);
+            table.SetVex(vex, &MoveAligned<VexForm>);
+        }
+
+        foreach ((Mnemonic legacy, Mnemonic vex) in (ReadOnlySpan<(Mnemonic, Mnemonic)>)
+            [(Mnemonic.Movups, Mnemonic.Vmovups), (Mnemonic.Movupd, Mnemonic.Vmovupd), (Mnemonic.Movdqu, Mnemonic.Vmovdqu),
+            (Mnemonic.Lddqu, Mnemonic.Vlddqu)])
+        {
+            table.Set(legacy, &MoveUnaligned<LegacyForm>);
+            table.SetVex(vex, &MoveUnaligned<VexForm>);
+        }
 
         table.Set(Code.Movss_xmm_xmmm32, &LoadScalar<uint>);
         table.Set(Code.Movss_xmmm32_xmm, &StoreScalar<uint>);
         table.Set(Code.Movsd_xmm_xmmm64, &LoadScalar<ulong>);
         table.Set(Code.Movsd_xmmm64_xmm, &StoreScalar<ulong>);
+        table.Set(Code.VEX_Vmovss_xmm_xmm_xmm, &MergeScalar<uint>);
+        table.Set(Code.VEX_Vmovss_xmm_xmm_xmm_0F11, &MergeScalar<uint>);
+        table.Set(Code.VEX_Vmovsd_xmm_xmm_xmm, &MergeScalar<ulong>);
+        table.Set(Code.VEX_Vmovsd_xmm_xmm_xmm_0F11, &MergeScalar<ulong>);
+        table.Set(Code.VEX_Vmovss_xmm_m32, &LoadElement<VexForm, uint>);
+        table.Set(Code.VEX_Vmovsd_xmm_m64, &LoadElement<VexForm, ulong>);
+        table.Set(Code.VEX_Vmovss_m32_xmm, &StoreLow<VexForm, uint>);
+        table.Set(Code.VEX_Vmovsd_m64_xmm, &StoreLow<VexForm, ulong>);
 
-        table.Set(Code.Movlps_xmm_m64, &LoadLow);
-        table.Set(Code.Movlpd_xmm_m64, &LoadLow);
-        table.Set(Code.Movhps_xmm_m64, &LoadHigh);
-        table.Set(Code.Movhpd_xmm_m64, &LoadHigh);
-        table.Set(Code.Movlps_m64_xmm, &StoreLow);
-        table.Set(Code.Movlpd_m64_xmm, &StoreLow);
-        table.Set(Code.Movhps_m64_xmm, &StoreHigh);
-        table.Set(Code.Movhpd_m64_xmm, &StoreHigh);
-        table.Set(Code.Movhlps_xmm_xmm, &HighToLow);
-        table.Set(Code.Movlhps_xmm_xmm, &LoadHigh);
+        RegisterHalves<LegacyForm>(
+            table,
+            [Code.Movlps_xmm_m64, Code.Movlpd_xmm_m64],
+            [Code.Movhps_xmm_m64, Code.Movhpd_xmm_m64, Code.Movlhps_xmm_xmm],
+            [Code.Movlps_m64_xmm, Code.Movlpd_m64_xmm],
+            [Code.Movhps_m64_xmm, Code.Movhpd_m64_xmm],
+            Code.Movhlps_xmm_xmm);
+        RegisterHalves<VexForm>(
+            table,
+            [Code.VEX_Vmovlps_xmm_xmm_m64, Code.VEX_Vmovlpd_xmm_xmm_m64],
+            [Code.VEX_Vmovhps_xmm_xmm_m64, Code.VEX_Vmovhpd_xmm_xmm_m64, Code.VEX_Vmovlhps_xmm_xmm_xmm],
+            [Code.VEX_Vmovlps_m64_xmm, Code.VEX_Vmovlpd_m64_xmm],
+            [Code.VEX_Vmovhps_m64_xmm, Code.VEX_Vmovhpd_m64_xmm],
+            Code.VEX_Vmovhlps_xmm_xmm_xmm);
 
-        table.Set(Code.Movd_xmm_rm32, &MoveFromGeneral<uint>);
-        table.Set(Code.Movq_xmm_rm64, &MoveFromGeneral<ulong>);
-        table.Set(Code.Movd_rm32_xmm, &MoveToGeneral<uint>);
-        table.Set(Code.Movq_rm64_xmm, &MoveToGeneral<ulong>);
-        table.Set(Code.Movq_xmm_xmmm64, &MoveQuadword);
-        table.Set(Code.Movq_xmmm64_xmm, &StoreQuadword);
+        RegisterElements<LegacyForm>(table, [Code.Movd_xmm_rm32, Code.Movq_xmm_rm64, Code.Movd_rm32_xmm, Code.Movq_rm64_xmm]);
+        RegisterElements<VexForm>(table, [Code.VEX_Vmovd_xmm_rm32, Code.VEX_Vmovq_xmm_rm64, Code.VEX_Vmovd_rm32_xmm, Code.VEX_Vmovq_rm64_xmm]);
+        table.Set(Code.Movq_xmm_xmmm64, &LoadElement<LegacyForm, ulong>);
+        table.Set(Code.VEX_Vmovq_xmm_xmmm64, &LoadElement<VexForm, ulong>);
+        table.Set(Code.Movq_xmmm64_xmm, &StoreQuadword<LegacyForm>);
+        table.Set(Code.VEX_Vmovq_xmmm64_xmm, &StoreQuadword<VexForm>);
         table.Set(Code.Movnti_m32_r32, &StoreGeneral<uint>);
         table.Set(Code.Movnti_m64_r64, &StoreGeneral<ulong>);
 
-        table.Set(Mnemonic.Movsldup, &DuplicateEven);
-        table.Set(Mnemonic.Movshdup, &DuplicateOdd);
-        table.Set(Mnemonic.Movddup, &DuplicateLow);
-        table.Set(Mnemonic.Movmskps, &MaskOf<uint>);
-        table.Set(Mnemonic.Movmskpd, &MaskOf<ulong>);
-        table.Set(Mnemonic.Maskmovdqu, &MaskedStore);
+        BlockShells.Set<DuplicateEven>(table, Mnemonic.Movsldup, Mnemonic.Vmovsldup);
+        BlockShells.Set<DuplicateOdd>(table, Mnemonic.Movshdup, Mnemonic.Vmovshdup);
+        table.Set(Mnemonic.Movddup, &DuplicateLow<LegacyForm>);
+        table.SetVex(Mnemonic.Vmovddup, &DuplicateLow<VexForm>);
+        table.Set(Mnemonic.Movmskps, &MaskOf<LegacyForm, uint>);
+        table.SetVex(Mnemonic.Vmovmskps, &MaskOf<VexForm, uint>);
+        table.Set(Mnemonic.Movmskpd, &MaskOf<LegacyForm, ulong>);
+        table.SetVex(Mnemonic.Vmovmskpd, &MaskOf<VexForm, ulong>);
+        table.Set(Mnemonic.Maskmovdqu, &MaskedStore<LegacyForm>);
+        table.SetVex(Mnemonic.Vmaskmovdqu, &MaskedStore<VexForm>);
     }
 
-    private static Outcome MoveAligned(Processor p, in Instruction i)
+    private static void RegisterHalves<TForm>(
+        ColdTable table, ReadOnlySpan<Code> loadLow, ReadOnlySpan<Code> loadHigh, ReadOnlySpan<Code> storeLow, ReadOnlySpan<Code> storeHigh, Code highToLow)
+        where TForm : struct, IVectorForm
     {
-        if (!p.SseReady())
+        foreach (Code code in loadLow)
         {
-            return Outcome.Fault;
+            table.Set(code, &LoadLow<TForm>);
         }
 
-        if (i.Op0Kind == OpKind.Memory)
+        foreach (Code code in loadHigh)
         {
-            return p.TryWriteAligned(in i, *(Vector128<byte>*)p.Xmm(i.Op1Register)) ? Outcome.Retired : Outcome.Fault;
+            table.Set(code, &LoadHigh<TForm>);
         }
 
-        if (!p.TryReadXmm(in i, 1, out Vector128<byte> value))
+        foreach (Code code in storeLow)
         {
-            return Outcome.Fault;
+            table.Set(code, &StoreLow<TForm, ulong>);
         }
 
-        *(Vector128<byte>*)p.Xmm(i.Op0Register) = value;
-        return Outcome.Retired;
+        foreach (Code code in storeHigh)
+        {
+            table.Set(code, &StoreHigh<TForm>);
+        }
+
+        table.Set(highToLow, &HighToLow<TForm>);
     }
 
-    private static Outcome MoveUnaligned(Processor p, in Instruction i)
+    /// <param name="table">Where to.</param>
+    /// <param name="codes">MOVD and MOVQ to vectors, then from vectors.</param>
+    private static void RegisterElements<TForm>(ColdTable table, ReadOnlySpan<Code> codes)
+        where TForm : struct, IVectorForm
     {
-        if (!p.SseReady())
+        table.Set(codes[0], &MoveFromGeneral<TForm, uint>);
+        table.Set(codes[1], &MoveFromGeneral<TForm, ulong>);
+        table.Set(codes[2], &MoveToGeneral<TForm, uint>);
+        table.Set(codes[3], &MoveToGeneral<TForm, ulong>);
+    }
+
+    /// <summary>Memory must be aligned to the operand's size, in both forms.</summary>
+    private static Outcome MoveAligned<TForm>(Processor p, in Instruction i)
+        where TForm : struct, IVectorForm
+    {
+        int memory = i.Op0Kind == OpKind.Memory ? 0 : 1;
+        int size = TForm.SizeOf(i.GetOpRegister(1 - memory));
+        if (!TForm.IsReady(p) || (i.GetOpKind(memory) == OpKind.Memory && !p.IsVectorAligned(in i, size, memory == 0 ? AccessKind.Write : AccessKind.Read)))
         {
             return Outcome.Fault;
         }
 
+        return Move<TForm>(p, in i, size);
+    }
+
+    private static Outcome MoveUnaligned<TForm>(Processor p, in Instruction i)
+        where TForm : struct, IVectorForm =>
+        TForm.IsReady(p) ? Move<TForm>(p, in i, TForm.SizeOf(i.GetOpRegister(i.Op0Kind == OpKind.Memory ? 1 : 0))) : Outcome.Fault;
+
+    private static Outcome Move<TForm>(Processor p, in Instruction i, int size)
+        where TForm : struct, IVectorForm
+    {
         if (i.Op0Kind == OpKind.Memory)
         {
-            Vector128<byte> stored = *(Vector128<byte>*)p.Xmm(i.Op1Register);
-            return p.TryWriteOperand(in i, 0, stored) ? Outcome.Retired : Outcome.Fault;
+            byte* source = p.VectorPointer(i.Op1Register);
+            bool stored = size == 32 ? p.TryWriteOperand(in i, 0, *(Vector256<byte>*)source) : p.TryWriteOperand(in i, 0, *(Vector128<byte>*)source);
+            return stored ? Outcome.Retired : Outcome.Fault;
         }
 
-        if (!p.TryReadXmmLow(in i, 1, out Vector128<byte> value))
+        if (!VexForm.TryRead(p, in i, 1, size, out Vector256<byte> value))
         {
             return Outcome.Fault;
         }
 
-        *(Vector128<byte>*)p.Xmm(i.Op0Register) = value;
+        TForm.Write(p, i.Op0Register, in value);
         return Outcome.Retired;
     }
 
@@ -104,123 +160,148 @@ internal static unsafe class SseMoves
     private static Outcome LoadScalar<T>(Processor p, in Instruction i)
         where T : unmanaged
     {
-        if (!p.SseReady() || !p.TryReadXmmLow(in i, 1, out T value))
+        if (i.Op1Kind == OpKind.Memory)
+        {
+            return LoadElement<LegacyForm, T>(p, in i);
+        }
+
+        if (!p.SseReady())
         {
             return Outcome.Fault;
         }
 
-        byte* target = p.Xmm(i.Op0Register);
-        if (i.Op1Kind == OpKind.Memory)
-        {
-            *(Vector128<byte>*)target = default;
-        }
-
-        *(T*)target = value;
+        *(T*)p.Xmm(i.Op0Register) = *(T*)p.Xmm(i.Op1Register);
         return Outcome.Retired;
     }
 
     private static Outcome StoreScalar<T>(Processor p, in Instruction i)
         where T : unmanaged
     {
+        if (i.Op0Kind == OpKind.Memory)
+        {
+            return StoreLow<LegacyForm, T>(p, in i);
+        }
+
         if (!p.SseReady())
         {
             return Outcome.Fault;
         }
 
-        T value = *(T*)p.Xmm(i.Op1Register);
-        if (i.Op0Kind == OpKind.Register)
-        {
-            *(T*)p.Xmm(i.Op0Register) = value;
-            return Outcome.Retired;
-        }
-
-        return p.TryWriteOperand(in i, 0, value) ? Outcome.Retired : Outcome.Fault;
-    }
-
-    private static Outcome LoadLow(Processor p, in Instruction i)
-    {
-        if (!p.SseReady() || !p.TryReadXmmLow(in i, 1, out ulong value))
-        {
-            return Outcome.Fault;
-        }
-
-        *(ulong*)p.Xmm(i.Op0Register) = value;
+        *(T*)p.Xmm(i.Op0Register) = *(T*)p.Xmm(i.Op1Register);
         return Outcome.Retired;
     }
 
-    /// <summary>MOVHPS, MOVHPD, and MOVLHPS: memory or the source's low half becomes the high half.</summary>
-    private static Outcome LoadHigh(Processor p, in Instruction i)
-    {
-        if (!p.SseReady() || !p.TryReadXmmLow(in i, 1, out ulong value))
-        {
-            return Outcome.Fault;
-        }
-
-        ((ulong*)p.Xmm(i.Op0Register))[1] = value;
-        return Outcome.Retired;
-    }
-
-    private static Outcome StoreLow(Processor p, in Instruction i) =>
-        p.SseReady() && p.TryWriteOperand(in i, 0, *(ulong*)p.Xmm(i.Op1Register)) ? Outcome.Retired : Outcome.Fault;
-
-    private static Outcome StoreHigh(Processor p, in Instruction i) =>
-        p.SseReady() && p.TryWriteOperand(in i, 0, ((ulong*)p.Xmm(i.Op1Register))[1]) ? Outcome.Retired : Outcome.Fault;
-
-    private static Outcome HighToLow(Processor p, in Instruction i)
-    {
-        if (!p.SseReady())
-        {
-            return Outcome.Fault;
-        }
-
-        *(ulong*)p.Xmm(i.Op0Register) = ((ulong*)p.Xmm(i.Op1Register))[1];
-        return Outcome.Retired;
-    }
-
-    private static Outcome MoveFromGeneral<T>(Processor p, in Instruction i)
+    /// <summary>VMOVSS, VMOVSD between registers: the low element of the second source, the rest of the first.</summary>
+    private static Outcome MergeScalar<T>(Processor p, in Instruction i)
         where T : unmanaged
     {
-        if (!p.SseReady() || !p.TryReadOperand(in i, 1, out T value))
+        if (!p.AvxReady())
         {
             return Outcome.Fault;
         }
 
-        byte* target = p.Xmm(i.Op0Register);
-        *(Vector128<byte>*)target = default;
-        *(T*)target = value;
+        Vector256<byte> result = *(Vector256<byte>*)p.VectorPointer(i.Op1Register);
+        *(T*)&result = *(T*)p.VectorPointer(i.Op2Register);
+        VexForm.Write(p, i.Op0Register, in result);
         return Outcome.Retired;
     }
 
-    private static Outcome MoveToGeneral<T>(Processor p, in Instruction i)
+    /// <summary>One element; the rest of the register becomes zero.</summary>
+    private static Outcome LoadElement<TForm, T>(Processor p, in Instruction i)
+        where TForm : struct, IVectorForm
+        where T : unmanaged
+    {
+        if (!TForm.IsReady(p) || !p.TryReadVectorLow(in i, 1, out T value))
+        {
+            return Outcome.Fault;
+        }
+
+        Vector256<byte> result = default;
+        *(T*)&result = value;
+        TForm.Write(p, i.Op0Register, in result);
+        return Outcome.Retired;
+    }
+
+    private static Outcome LoadLow<TForm>(Processor p, in Instruction i)
+        where TForm : struct, IVectorForm => LoadHalf<TForm>(p, in i, 0);
+
+    /// <summary>MOVHPS, MOVHPD, and MOVLHPS: memory or the source's low half becomes the high half.</summary>
+    private static Outcome LoadHigh<TForm>(Processor p, in Instruction i)
+        where TForm : struct, IVectorForm => LoadHalf<TForm>(p, in i, 1);
+
+    private static Outcome LoadHalf<TForm>(Processor p, in Instruction i, int half)
+        where TForm : struct, IVectorForm
+    {
+        if (!TForm.IsReady(p) || !p.TryReadVectorLow(in i, TForm.SourceOf(in i), out ulong value))
+        {
+            return Outcome.Fault;
+        }
+
+        Vector256<byte> result = *(Vector256<byte>*)p.VectorPointer(TForm.FirstOf(in i));
+        ((ulong*)&result)[half] = value;
+        TForm.Write(p, i.Op0Register, in result);
+        return Outcome.Retired;
+    }
+
+    private static Outcome StoreLow<TForm, T>(Processor p, in Instruction i)
+        where TForm : struct, IVectorForm
         where T : unmanaged =>
-        p.SseReady() && p.TryWriteOperand(in i, 0, *(T*)p.Xmm(i.Op1Register)) ? Outcome.Retired : Outcome.Fault;
+        TForm.IsReady(p) && p.TryWriteOperand(in i, 0, *(T*)p.Xmm(i.Op1Register)) ? Outcome.Retired : Outcome.Fault;
 
-    private static Outcome MoveQuadword(Processor p, in Instruction i)
+    private static Outcome StoreHigh<TForm>(Processor p, in Instruction i)
+        where TForm : struct, IVectorForm =>
+        TForm.IsReady(p) && p.TryWriteOperand(in i, 0, ((ulong*)p.Xmm(i.Op1Register))[1]) ? Outcome.Retired : Outcome.Fault;
+
+    private static Outcome HighToLow<TForm>(Processor p, in Instruction i)
+        where TForm : struct, IVectorForm
     {
-        if (!p.SseReady() || !p.TryReadXmmLow(in i, 1, out ulong value))
+        if (!TForm.IsReady(p))
         {
             return Outcome.Fault;
         }
 
-        *(Vector128<ulong>*)p.Xmm(i.Op0Register) = Vector128.CreateScalar(value);
+        Vector256<byte> result = *(Vector256<byte>*)p.VectorPointer(TForm.FirstOf(in i));
+        *(ulong*)&result = ((ulong*)p.VectorPointer(i.GetOpRegister(TForm.SourceOf(in i))))[1];
+        TForm.Write(p, i.Op0Register, in result);
         return Outcome.Retired;
     }
 
-    private static Outcome StoreQuadword(Processor p, in Instruction i)
+    private static Outcome MoveFromGeneral<TForm, T>(Processor p, in Instruction i)
+        where TForm : struct, IVectorForm
+        where T : unmanaged
     {
-        if (!p.SseReady())
+        if (!TForm.IsReady(p) || !p.TryReadOperand(in i, 1, out T value))
         {
             return Outcome.Fault;
         }
 
-        ulong value = *(ulong*)p.Xmm(i.Op1Register);
-        if (i.Op0Kind == OpKind.Register)
+        Vector256<byte> result = default;
+        *(T*)&result = value;
+        TForm.Write(p, i.Op0Register, in result);
+        return Outcome.Retired;
+    }
+
+    private static Outcome MoveToGeneral<TForm, T>(Processor p, in Instruction i)
+        where TForm : struct, IVectorForm
+        where T : unmanaged =>
+        TForm.IsReady(p) && p.TryWriteOperand(in i, 0, *(T*)p.Xmm(i.Op1Register)) ? Outcome.Retired : Outcome.Fault;
+
+    private static Outcome StoreQuadword<TForm>(Processor p, in Instruction i)
+        where TForm : struct, IVectorForm
+    {
+        if (i.Op0Kind == OpKind.Memory)
         {
-            *(Vector128<ulong>*)p.Xmm(i.Op0Register) = Vector128.CreateScalar(value);
-            return Outcome.Retired;
+            return StoreLow<TForm, ulong>(p, in i);
         }
 
-        return p.TryWriteOperand(in i, 0, value) ? Outcome.Retired : Outcome.Fault;
+        if (!TForm.IsReady(p))
+        {
+            return Outcome.Fault;
+        }
+
+        Vector256<byte> result = Vector256.CreateScalar(*(ulong*)p.Xmm(i.Op1Register)).AsByte();
+        TForm.Write(p, i.Op0Register, in result);
+        return Outcome.Retired;
     }
 
     /// <summary>MOVNTI: general registers only, so no SSE state is asked for.</summary>
@@ -228,58 +309,47 @@ internal static unsafe class SseMoves
         where T : unmanaged =>
         p.TryWriteOperand(in i, 0, p.Gpr<T>(i.Op1Register)) ? Outcome.Retired : Outcome.Fault;
 
-    private static Outcome DuplicateEven(Processor p, in Instruction i)
+    /// <summary>MOVDDUP: the even quadword of each lane, twice; the 16-byte form reads only one.</summary>
+    private static Outcome DuplicateLow<TForm>(Processor p, in Instruction i)
+        where TForm : struct, IVectorForm
     {
-        if (!p.SseReady() || !p.TryReadXmm(in i, 1, out Vector128<byte> source))
+        Vector256<byte> source = default;
+        if (!TForm.IsReady(p) || (TForm.SizeOf(i.Op0Register) == 32
+            ? !TForm.TryRead(p, in i, 1, 32, out source)
+            : !p.TryReadVectorLow(in i, 1, out *(ulong*)&source)))
         {
             return Outcome.Fault;
         }
 
-        *(Vector128<uint>*)p.Xmm(i.Op0Register) = Vector128.Shuffle(source.AsUInt32(), Vector128.Create(0U, 0, 2, 2));
-        return Outcome.Retired;
-    }
-
-    private static Outcome DuplicateOdd(Processor p, in Instruction i)
-    {
-        if (!p.SseReady() || !p.TryReadXmm(in i, 1, out Vector128<byte> source))
-        {
-            return Outcome.Fault;
-        }
-
-        *(Vector128<uint>*)p.Xmm(i.Op0Register) = Vector128.Shuffle(source.AsUInt32(), Vector128.Create(1U, 1, 3, 3));
-        return Outcome.Retired;
-    }
-
-    private static Outcome DuplicateLow(Processor p, in Instruction i)
-    {
-        if (!p.SseReady() || !p.TryReadXmmLow(in i, 1, out ulong value))
-        {
-            return Outcome.Fault;
-        }
-
-        *(Vector128<ulong>*)p.Xmm(i.Op0Register) = Vector128.Create(value);
+        ulong* words = (ulong*)&source;
+        words[1] = words[0];
+        words[3] = words[2];
+        TForm.Write(p, i.Op0Register, in source);
         return Outcome.Retired;
     }
 
     /// <summary>MOVMSKPS, MOVMSKPD: the sign bits; the whole general register is written.</summary>
-    private static Outcome MaskOf<T>(Processor p, in Instruction i)
+    private static Outcome MaskOf<TForm, T>(Processor p, in Instruction i)
+        where TForm : struct, IVectorForm
         where T : unmanaged
     {
-        if (!p.SseReady())
+        if (!TForm.IsReady(p))
         {
             return Outcome.Fault;
         }
 
-        Vector128<byte> source = *(Vector128<byte>*)p.Xmm(i.Op1Register);
+        Vector256<byte> source = *(Vector256<byte>*)p.VectorPointer(i.Op1Register);
         uint mask = sizeof(T) == 4 ? source.AsUInt32().ExtractMostSignificantBits() : source.AsUInt64().ExtractMostSignificantBits();
+        mask &= (1u << (TForm.SizeOf(i.Op1Register) / sizeof(T))) - 1;
         p.SetGpr(i.Op0Register.GetFullRegister(), (ulong)mask);
         return Outcome.Retired;
     }
 
     /// <summary>MASKMOVDQU: the bytes that the mask selects, at DS:rDI. The whole 16 bytes are checked, as one access.</summary>
-    private static Outcome MaskedStore(Processor p, in Instruction i)
+    private static Outcome MaskedStore<TForm>(Processor p, in Instruction i)
+        where TForm : struct, IVectorForm
     {
-        if (!p.SseReady())
+        if (!TForm.IsReady(p))
         {
             return Outcome.Fault;
         }
@@ -287,5 +357,27 @@ internal static unsafe class SseMoves
         Vector128<byte> source = *(Vector128<byte>*)p.Xmm(i.Op1Register);
         uint mask = (*(Vector128<byte>*)p.Xmm(i.Op2Register)).ExtractMostSignificantBits();
         return p.TryMaskedStore(in i, (byte*)&source, 16, mask) ? Outcome.Retired : Outcome.Fault;
+    }
+}
+
+/// <summary>MOVSLDUP.</summary>
+internal readonly unsafe struct DuplicateEven : IBlockOp
+{
+    public static void Apply(byte* destination, byte* source, int sizeBytes)
+    {
+        uint* from = (uint*)source;
+        uint* to = (uint*)destination;
+        (to[0], to[1], to[2], to[3]) = (from[0], from[0], from[2], from[2]);
+    }
+}
+
+/// <summary>MOVSHDUP.</summary>
+internal readonly unsafe struct DuplicateOdd : IBlockOp
+{
+    public static void Apply(byte* destination, byte* source, int sizeBytes)
+    {
+        uint* from = (uint*)source;
+        uint* to = (uint*)destination;
+        (to[0], to[1], to[2], to[3]) = (from[1], from[1], from[3], from[3]);
     }
 }

@@ -14,6 +14,11 @@ public sealed unsafe partial class Processor
     /// <summary>Linear addresses outside 64-bit mode have 32 bits and wrap.</summary>
     private ulong LinearMask => Is64BitMode ? ulong.MaxValue : uint.MaxValue;
 
+    /// <summary>
+    /// The address behind the end of a page; tables and stacks of 64-bit handlers may lie high while compatibility mode runs.
+    /// </summary>
+    private ulong Behind(ulong linear, int bytes) => (linear + (uint)bytes) & (linear > uint.MaxValue ? ulong.MaxValue : LinearMask);
+
     /// <summary>Reads by segment and offset at the current privilege: #SS, #GP, #AC, #PF or a VM exit when it says false.</summary>
     public bool TryRead<T>(SegmentIndex segment, ulong offset, out T value)
         where T : unmanaged
@@ -106,7 +111,7 @@ public sealed unsafe partial class Processor
         }
 
         State->DataAccesses++;
-        if (!TryTranslate((linear + (uint)first) & LinearMask, AccessKind.Read, mode, out Hpa high))
+        if (!TryTranslate(Behind(linear, first), AccessKind.Read, mode, out Hpa high))
         {
             return false;
         }
@@ -150,7 +155,7 @@ public sealed unsafe partial class Processor
         }
 
         State->DataAccesses++;
-        bool mapped = TryTranslate((linear + (uint)first) & LinearMask, AccessKind.Write, mode, out Hpa high);
+        bool mapped = TryTranslate(Behind(linear, first), AccessKind.Write, mode, out Hpa high);
         target.High = high;
         return mapped;
     }

@@ -49,6 +49,32 @@ public sealed unsafe partial class Processor
         return done;
     }
 
+    /// <summary>
+    /// Could this many words be pushed from here? For instructions that push several: a fault must leave no trace of the first.
+    /// </summary>
+    internal bool MayPush(ulong pointer, int sizeBytes, int count)
+    {
+        for (int n = 0; n < count; n++)
+        {
+            pointer = WrapStack(pointer - (uint)sizeBytes);
+            if (!TryLinear(SegmentIndex.SS, pointer, (uint)sizeBytes, AccessKind.Write, out ulong linear)
+                || !MayWrite(linear, sizeBytes, State->DataAccess))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>Asks for both ends of a write, and writes nothing.</summary>
+    internal bool MayWrite(ulong linear, int sizeBytes, AccessMode mode)
+    {
+        int inPage = (int)(Pages.Size - (linear & Pages.OffsetMask));
+        return TryTranslate(linear, AccessKind.Write, mode, out _)
+            && (sizeBytes <= inPage || TryTranslate(Behind(linear, inPage), AccessKind.Write, mode, out _));
+    }
+
     /// <summary>Pops, zero-extended, from the stack at <paramref name="pointer"/>, which the caller commits at the end.</summary>
     public bool TryPopAt(ref ulong pointer, int sizeBytes, out ulong value)
     {

@@ -53,7 +53,7 @@ public sealed unsafe partial class Processor
             if (TryDeliver(in current))
             {
                 Delivering = default;
-                return Outcome.Branched;
+                return EndTransfer(true);
             }
 
             if (IsBelowPaging(in PendingFault))
@@ -90,7 +90,9 @@ public sealed unsafe partial class Processor
         }
     }
 
-    /// <summary>One attempt; false with <see cref="PendingFault"/> set and nothing changed but memory below the stack pointer.</summary>
+    /// <summary>
+    /// One attempt; false with <see cref="PendingFault"/> set, and nothing changed unless a task switch was past its point of no return.
+    /// </summary>
     private bool TryDeliver(in EventToDeliver current)
     {
         bool stepping = (State->RflagsSystem & RflagsBits.TF) != 0;
@@ -103,9 +105,9 @@ public sealed unsafe partial class Processor
         bool done = !IsProtected ? TryDeliverReal(in current, returnRip)
             : IsLongMode ? TryDeliverLong(in current, returnRip)
             : TryDeliverProtected(in current, returnRip);
-        if (!done)
+        if (!done || _transferExited)
         {
-            return false;
+            return done;
         }
 
         _stepEnded = stepping && current.IsSoftware;

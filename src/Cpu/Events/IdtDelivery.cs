@@ -26,7 +26,7 @@ public sealed unsafe partial class Processor
         }
 
         ulong stack = StackPointer;
-        if (!TryPushAt(ref stack, 2, (ushort)Rflags) || !TryPushAt(ref stack, 2, Segment(SegmentIndex.CS).Selector)
+        if (!MayPush(stack, 2, 3) || !TryPushAt(ref stack, 2, (ushort)Rflags) || !TryPushAt(ref stack, 2, Segment(SegmentIndex.CS).Selector)
             || !TryPushAt(ref stack, 2, (ushort)returnRip))
         {
             return false;
@@ -45,6 +45,11 @@ public sealed unsafe partial class Processor
         if (!TryReadGate(in current, 8, out SegmentDescriptor gate))
         {
             return false;
+        }
+
+        if (gate.Type == SegmentDescriptor.TypeTaskGate)
+        {
+            return TrySwitchForEvent(in current, in gate, returnRip);
         }
 
         bool is32 = (gate.Type & 8) != 0;
@@ -71,8 +76,8 @@ public sealed unsafe partial class Processor
         }
 
         uint stackError = changesStack ? (stack.Selector & 0xFFFCu) | current.Ext : current.Ext;
-        if (!TryPushFrame(in stack, ref pointer, frame[..count], is32 ? 4 : 2, newCpl, stackError)
-            || !TrySetTypeBit(gate.GateSelector, in code, SegmentRegister.AccessedBit))
+        if (!TrySetTypeBit(gate.GateSelector, in code, SegmentRegister.AccessedBit)
+            || !TryPushFrame(in stack, ref pointer, frame[..count], is32 ? 4 : 2, newCpl, stackError))
         {
             return false;
         }
@@ -164,22 +169,8 @@ public sealed unsafe partial class Processor
             returnRip,
             current.ErrorCode,
         ];
-        AccessMode mode = newCpl == 3 ? AccessMode.User : AccessMode.Supervisor;
-        foreach (ulong word in current.HasErrorCode ? frame : frame[..5])
-        {
-            pointer -= 8;
-            if (!IsCanonical(pointer) || !IsCanonical(pointer + 7))
-            {
-                return Fail(Vector.SS, current.Ext);
-            }
-
-            if (!TryWriteLinear(new Gva(pointer), mode, word))
-            {
-                return false;
-            }
-        }
-
-        if (!TrySetTypeBit(gate.GateSelector, in code, SegmentRegister.AccessedBit))
+        if (!TrySetTypeBit(gate.GateSelector, in code, SegmentRegister.AccessedBit)
+            || !TryPushFlat(ref pointer, current.HasErrorCode ? frame : frame[..5], newCpl, current.Ext))
         {
             return false;
         }
@@ -215,7 +206,7 @@ public sealed unsafe partial class Processor
 
         gate = new SegmentDescriptor(low, high & uint.MaxValue);
         bool isGate = !gate.S && (gate.Type is SegmentDescriptor.TypeInterruptGate or SegmentDescriptor.TypeTrapGate
-            || (gateSize == 8 && gate.Type is SegmentDescriptor.TypeInterruptGate16 or SegmentDescriptor.TypeTrapGate16));
+            || (gateSize == 8 && gate.Type is SegmentDescriptor.TypeInterruptGate16 or SegmentDescriptor.TypeTrapGate16 or SegmentDescriptor.TypeTaskGate));
         if (!isGate || (current.ChecksGateDpl && gate.Dpl < (uint)State->Cpl))
         {
             return Fail(Vector.GP, error);

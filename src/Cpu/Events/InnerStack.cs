@@ -79,20 +79,29 @@ public sealed unsafe partial class Processor
         return IsCanonical(pointer) || Fail(Vector.SS, ext);
     }
 
-    /// <summary>Pushes words onto a stack that need not be the current one; #SS(error) outside its limit.</summary>
+    /// <summary>Pushes words, all or none, onto a stack that need not be the current one; #SS(error) outside its limit.</summary>
     /// <param name="pointer">The stack pointer; only its low half or word is used and changed in 32- and 16-bit stacks.</param>
     private bool TryPushFrame(in SegmentRegister stack, ref ulong pointer, ReadOnlySpan<ulong> words, int sizeBytes, int cpl, uint error)
     {
         ulong mask = stack.Db ? uint.MaxValue : ushort.MaxValue;
         AccessMode mode = cpl == 3 ? AccessMode.User : AccessMode.Supervisor;
-        foreach (ulong word in words)
+        for (int n = 1; n <= words.Length; n++)
         {
-            ulong next = (pointer - (uint)sizeBytes) & mask;
+            ulong next = (pointer - (uint)(n * sizeBytes)) & mask;
             if (!SegmentAllows(in stack, (uint)next, (uint)sizeBytes, AccessKind.Write))
             {
                 return Fail(Vector.SS, error);
             }
 
+            if (!MayWrite((uint)(stack.Base + next), sizeBytes, mode))
+            {
+                return false;
+            }
+        }
+
+        foreach (ulong word in words)
+        {
+            ulong next = (pointer - (uint)sizeBytes) & mask;
             Gva gva = new((uint)(stack.Base + next));
             bool written = sizeBytes switch
             {

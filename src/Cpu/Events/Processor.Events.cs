@@ -104,12 +104,12 @@ public sealed unsafe partial class Processor
         outcome = Outcome.Retired;
 
         // Matched but not enabled breakpoints (no bit 12, no BS) cause no exception.
-        if ((pending & (PendingDebugBs | PendingDebugEnabled)) == 0)
+        if ((pending & (PendingDebugBs | PendingDebugBt | PendingDebugEnabled)) == 0)
         {
             return false;
         }
 
-        outcome = DeliverException(EventToDeliver.Exception(new Fault { Vector = Vector.DB, Qualification = pending & (0xF | PendingDebugBs) }));
+        outcome = DeliverException(EventToDeliver.Exception(new Fault { Vector = Vector.DB, Qualification = pending & (0xF | PendingDebugBs | PendingDebugBt) }));
         return true;
     }
 }

@@ -103,7 +103,7 @@ internal static unsafe class StackOperations
     {
         int size = i.Mnemonic == Mnemonic.Pusha ? 2 : 4;
         ulong pointer = p.StackPointer;
-        if (!ProbeStack(p, pointer, size * 8))
+        if (!p.MayPush(pointer, size, 8))
         {
             return Outcome.Fault;
         }
@@ -118,14 +118,6 @@ internal static unsafe class StackOperations
 
         p.StackPointer = pointer;
         return Outcome.Retired;
-    }
-
-    /// <summary>Nothing may have been pushed when a later push faults: the far end is asked first.</summary>
-    private static bool ProbeStack(Processor p, ulong pointer, int bytes)
-    {
-        ulong far = p.WrapStack(pointer - (uint)bytes);
-        return p.TryLinear(SegmentIndex.SS, far, 1, Xenolith.Mmu.AccessKind.Write, out ulong linear)
-            && p.TryTranslate(linear, Xenolith.Mmu.AccessKind.Write, p.State->DataAccess, out _);
     }
 
     private static Outcome PopAll(Processor p, in Instruction i)
@@ -162,7 +154,10 @@ internal static unsafe class StackOperations
         return Outcome.Retired;
     }
 
-    /// <summary>SDM 2A "ENTER—Make Stack Frame for Procedure Parameters".</summary>
+    /// <summary>
+    /// SDM 2A "ENTER—Make Stack Frame for Procedure Parameters". What it has pushed below rSP when the last check faults stays (so does
+    /// silicon).
+    /// </summary>
     private static Outcome Enter(Processor p, in Instruction i)
     {
         int size = i.Code switch { Code.Enterw_imm16_imm8 => 2, Code.Enterd_imm16_imm8 => 4, _ => 8 };

@@ -40,7 +40,7 @@ public static class ControlRegisters
     public const ulong Cr4Pke = 1UL << 22;
 
     /// <summary>Bits of CR4 that this processor supports; setting another one is #GP(0).</summary>
-    public const ulong Cr4Supported = Cr4Tsd | Cr4De | Cr4Pse | Cr4Pae | Cr4Mce | Cr4Pge | Cr4Pce | Cr4Osfxsr | Cr4Osxmmexcpt
+    public const ulong Cr4Supported = Cr4Vme | Cr4Pvi | Cr4Tsd | Cr4De | Cr4Pse | Cr4Pae | Cr4Mce | Cr4Pge | Cr4Pce | Cr4Osfxsr | Cr4Osxmmexcpt
         | Cr4Umip | Cr4La57 | Cr4Vmxe | Cr4Fsgsbase | Cr4Pcide | Cr4Osxsave | Cr4Smep | Cr4Smap | Cr4Pke;
 
     public const ulong EferSce = 1UL << 0;

@@ -36,7 +36,7 @@ internal static unsafe class FarTransferInstructions
 
         if (!p.IsRealOrVirtual8086)
         {
-            return p.TryJumpFar(selector, offset) ? Outcome.Branched : Outcome.Fault;
+            return p.EndTransfer(p.TryJumpFar(selector, offset));
         }
 
         return GoReal(p, selector, offset);
@@ -52,7 +52,7 @@ internal static unsafe class FarTransferInstructions
         int size = OperandSize(in i);
         if (!p.IsRealOrVirtual8086)
         {
-            return p.TryCallFar(selector, offset, size) ? Outcome.Branched : Outcome.Fault;
+            return p.EndTransfer(p.TryCallFar(selector, offset, size));
         }
 
         if (offset > p.Segment(SegmentIndex.CS).Limit)
@@ -61,7 +61,7 @@ internal static unsafe class FarTransferInstructions
         }
 
         ulong pointer = p.StackPointer;
-        if (!p.TryPushAt(ref pointer, size, p.Segment(SegmentIndex.CS).Selector) || !p.TryPushAt(ref pointer, size, p.NextRip))
+        if (!p.MayPush(pointer, size, 2) || !p.TryPushAt(ref pointer, size, p.Segment(SegmentIndex.CS).Selector) || !p.TryPushAt(ref pointer, size, p.NextRip))
         {
             return Outcome.Fault;
         }
@@ -90,7 +90,7 @@ internal static unsafe class FarTransferInstructions
             return p.Raise(Vector.GP, 0);
         }
 
-        p.StackPointer = pointer + release;
+        p.StackPointer = p.WrapStack(pointer + release);
         return GoReal(p, (ushort)selector, offset);
     }
 
@@ -109,20 +109,24 @@ internal static unsafe class FarTransferInstructions
             p.IretUnblockedNmi = false;
         }
 
-        return done ? Outcome.Branched : Outcome.Fault;
+        return p.EndTransfer(done);
     }
 
     private static bool TryIretProtected(Processor p, int size)
     {
-        // NT: a return from a nested task. IA-32e mode has none, and task switches are not offered here (docs/UNIMPLEMENTED.md).
-        bool isTaskReturn = (p.State->RflagsSystem & RflagsBits.NT) != 0;
-        return isTaskReturn ? p.Fail(Vector.GP, 0) : p.TryReturnFromInterrupt(size);
+        // NT: a return from a nested task. IA-32e mode has none.
+        if ((p.State->RflagsSystem & RflagsBits.NT) != 0)
+        {
+            return p.IsLongMode ? p.Fail(Vector.GP, 0) : p.TryReturnToTask();
+        }
+
+        return p.TryReturnFromInterrupt(size);
     }
 
     private static bool TryIretReal(Processor p, int size)
     {
-        int iopl = (int)(p.State->RflagsSystem & RflagsBits.IOPL) >> RflagsBits.IoplShift;
-        if (p.IsVirtual8086 && iopl < 3)
+        bool isGuarded = p.IsVirtual8086 && p.Iopl < 3;
+        if (isGuarded && (size != 2 || !p.HasVme))
         {
             return p.Fail(Vector.GP, 0);
         }
@@ -139,6 +143,19 @@ internal static unsafe class FarTransferInstructions
             return p.Fail(Vector.GP, 0);
         }
 
+        if (isGuarded)
+        {
+            // Virtual-8086 mode extensions: the image of IF goes to VIF.
+            bool enables = (flags & RflagsBits.IF) != 0;
+            uint old = p.State->RflagsSystem;
+            if ((flags & RflagsBits.TF) != 0 || (enables && (old & RflagsBits.VIP) != 0))
+            {
+                return p.Fail(Vector.GP, 0);
+            }
+
+            p.State->RflagsSystem = (old & ~RflagsBits.VIF) | (enables ? RflagsBits.VIF : 0);
+        }
+
         p.StackPointer = pointer;
         p.LoadReturnedFlags(flags, size, p.State->Cpl);
         p.LoadRealSegment(SegmentIndex.CS, (ushort)selector);
@@ -148,10 +165,25 @@ internal static unsafe class FarTransferInstructions
 
     private static Outcome Int(Processor p, in Instruction i)
     {
-        int iopl = (int)(p.State->RflagsSystem & RflagsBits.IOPL) >> RflagsBits.IoplShift;
-        return p.IsVirtual8086 && iopl < 3
-            ? p.Raise(Vector.GP, 0)
-            : p.DeliverEvent(EventToDeliver.Software(EventType.SoftwareInterrupt, i.Immediate8, (uint)i.Length));
+        if (p.IsVirtual8086)
+        {
+            if (!p.TryRedirectInterrupt(i.Immediate8, out bool redirected))
+            {
+                return Outcome.Fault;
+            }
+
+            if (redirected)
+            {
+                return Outcome.Branched;
+            }
+
+            if (p.Iopl < 3)
+            {
+                return p.Raise(Vector.GP, 0);
+            }
+        }
+
+        return p.DeliverEvent(EventToDeliver.Software(EventType.SoftwareInterrupt, i.Immediate8, (uint)i.Length));
     }
 
     private static Outcome Int3(Processor p, in Instruction i) =>

@@ -81,11 +81,11 @@ public sealed unsafe partial class Processor
                 return false;
             }
 
-            StackPointer = pointer + release;
+            StackPointer = WrapStack(pointer + release);
             return true;
         }
 
-        pointer += release;
+        pointer = WrapStack(pointer + release);
         if (!TryPopAt(ref pointer, sizeBytes, out ulong newPointer) || !TryPopAt(ref pointer, sizeBytes, out ulong stackSelector)
             || !TryReadReturnStack((ushort)stackSelector, newCpl, in code, out SegmentRegister stack)
             || !TryCommitCode(selector, in code, newCpl, offset))

@@ -18,6 +18,11 @@ public sealed unsafe partial class Processor
             return MayTransferTo(selector, in descriptor) && TryCommitCode(selector, in descriptor, State->Cpl, offset);
         }
 
+        if (LeadsToTask(in descriptor))
+        {
+            return TrySwitchFar(selector, in descriptor, TaskSwitchKind.Jump);
+        }
+
         if (!TryReadCallGate(selector, ref descriptor, out SegmentDescriptor code))
         {
             return false;
@@ -42,6 +47,11 @@ public sealed unsafe partial class Processor
         if (descriptor.S)
         {
             return MayTransferTo(selector, in descriptor) && TryCallSameLevel(selector, in descriptor, offset, sizeBytes);
+        }
+
+        if (LeadsToTask(in descriptor))
+        {
+            return TrySwitchFar(selector, in descriptor, TaskSwitchKind.Call);
         }
 
         if (!TryReadCallGate(selector, ref descriptor, out SegmentDescriptor code))
@@ -139,14 +149,19 @@ public sealed unsafe partial class Processor
         return code.P || Fail(Vector.NP, error);
     }
 
+    /// <summary>A TSS or a task gate, which IA-32e mode does not have.</summary>
+    private bool LeadsToTask(in SegmentDescriptor descriptor) => !IsLongMode && descriptor.Type is SegmentDescriptor.TypeTaskGate
+        or SegmentDescriptor.TypeTss16Available or SegmentDescriptor.TypeTss16Busy or SegmentDescriptor.TypeTssAvailable or SegmentDescriptor.TypeTssBusy;
+
     private ulong GateTarget(in SegmentDescriptor gate) =>
         IsLongMode ? gate.GateOffset : (gate.Type & 8) != 0 ? (uint)gate.GateOffset : (ushort)gate.GateOffset;
 
     private bool TryCallSameLevel(ushort selector, in SegmentDescriptor code, ulong offset, int sizeBytes)
     {
         ulong pointer = StackPointer;
-        if (!TryCheckCodeOffset(in code, offset) || !TryPushAt(ref pointer, sizeBytes, Segment(SegmentIndex.CS).Selector)
-            || !TryPushAt(ref pointer, sizeBytes, NextRip) || !TrySetTypeBit(selector, in code, SegmentRegister.AccessedBit))
+        if (!MayPush(pointer, sizeBytes, 2) || !TryCheckCodeOffset(in code, offset)
+            || !TrySetTypeBit(selector, in code, SegmentRegister.AccessedBit)
+            || !TryPushAt(ref pointer, sizeBytes, Segment(SegmentIndex.CS).Selector) || !TryPushAt(ref pointer, sizeBytes, NextRip))
         {
             return false;
         }
@@ -194,7 +209,7 @@ public sealed unsafe partial class Processor
         }
 
         bool pushed = isLong
-            ? TryPushFlat(ref pointer, frame[..count], newCpl)
+            ? TryPushFlat(ref pointer, frame[..count], newCpl, 0)
             : TryPushFrame(in stack, ref pointer, frame[..count], sizeBytes, newCpl, stack.Selector & 0xFFFCu);
         if (!pushed || !TrySetTypeBit(gate.GateSelector, in code, SegmentRegister.AccessedBit))
         {
@@ -207,24 +222,31 @@ public sealed unsafe partial class Processor
         return true;
     }
 
-    /// <summary>Pushes 8-byte words by linear address, as 64-bit stacks are.</summary>
-    private bool TryPushFlat(ref ulong pointer, System.ReadOnlySpan<ulong> words, int cpl)
+    /// <summary>Pushes 8-byte words by linear address, as 64-bit stacks are: all of them or none.</summary>
+    private bool TryPushFlat(ref ulong pointer, System.ReadOnlySpan<ulong> words, int cpl, uint error)
     {
         AccessMode mode = cpl == 3 ? AccessMode.User : AccessMode.Supervisor;
-        foreach (ulong word in words)
+        for (ulong n = 1; n <= (ulong)words.Length; n++)
         {
-            ulong next = pointer - 8;
+            ulong next = pointer - (8 * n);
             if (!IsCanonical(next) || !IsCanonical(next + 7))
             {
-                return Fail(Vector.SS, 0);
+                return Fail(Vector.SS, error);
             }
 
-            if (!TryWriteLinear(new Gva(next), mode, word))
+            if (!MayWrite(next, 8, mode))
             {
                 return false;
             }
+        }
 
-            pointer = next;
+        foreach (ulong word in words)
+        {
+            pointer -= 8;
+            if (!TryWriteLinear(new Gva(pointer), mode, word))
+            {
+                return false;
+            }
         }
 
         return true;

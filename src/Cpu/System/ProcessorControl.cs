@@ -54,12 +54,18 @@ internal static unsafe class ProcessorControl
         return p.Branch(true);
     }
 
-    /// <summary>CLI (SDM 2A "CLI"): IOPL decides, except with virtual interrupts, which this processor does not offer.</summary>
+    /// <summary>CLI (SDM 2A "CLI"): IOPL decides; with virtual interrupts (VME, PVI) it clears VIF where it may not clear IF.</summary>
     private static Outcome Cli(Processor p, in Instruction i)
     {
         if (!MayChangeIf(p))
         {
-            return Outcome.Fault;
+            if (!p.HasVirtualInterrupts)
+            {
+                return p.Raise(Vector.GP, 0);
+            }
+
+            p.State->RflagsSystem &= ~RflagsBits.VIF;
+            return p.Branch(true);
         }
 
         p.State->RflagsSystem &= ~RflagsBits.IF;
@@ -71,7 +77,13 @@ internal static unsafe class ProcessorControl
     {
         if (!MayChangeIf(p))
         {
-            return Outcome.Fault;
+            if (!p.HasVirtualInterrupts || (p.State->RflagsSystem & RflagsBits.VIP) != 0)
+            {
+                return p.Raise(Vector.GP, 0);
+            }
+
+            p.State->RflagsSystem |= RflagsBits.VIF;
+            return p.Branch(true);
         }
 
         if ((p.State->RflagsSystem & RflagsBits.IF) == 0)
@@ -385,11 +397,7 @@ internal static unsafe class ProcessorControl
         return p.Branch(true);
     }
 
-    private static bool MayChangeIf(Processor p)
-    {
-        int iopl = (int)(p.State->RflagsSystem & RflagsBits.IOPL) >> RflagsBits.IoplShift;
-        return !p.IsProtected || p.State->Cpl <= iopl || p.Fail(Vector.GP, 0);
-    }
+    private static bool MayChangeIf(Processor p) => !p.IsProtected || p.State->Cpl <= p.Iopl;
 
     private static bool MayReadTime(Processor p) =>
         p.State->Cpl == 0 || (p.State->Paging.Cr4 & ControlRegisters.Cr4Tsd) == 0 || p.Fail(Vector.GP, 0);

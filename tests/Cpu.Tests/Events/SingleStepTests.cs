@@ -10,7 +10,8 @@ namespace Xenolith.Cpu.Tests;
 
 /// <summary>
 /// Method: programs that run with RFLAGS.TF under a #DB handler that writes down RIP and DR6; the traps are compared with SDM 3B
-/// "Single-Step Exception Condition" for every kind of instruction that changes TF, delays traps or ends in another way than the next instruction.
+/// "Single-Step Exception Condition" for every kind of instruction that changes TF, delays traps or ends in another way than the next
+/// instruction.
 /// </summary>
 public sealed unsafe class SingleStepTests
 {

@@ -48,6 +48,23 @@ public sealed unsafe class ExitTests
     }
 
     [Fact]
+    public void TaskSwitchExitsWithSelectorAndKind()
+    {
+        // SDM 3C "Exit Qualification for Task Switches": selector in bits 15:0, 1 (CALL 0, IRET 1, JMP 2, gate 3) in bits 31:30.
+        const ulong GuestGdt = VmxMachine.GuestMemory + 0x5000;
+        using VmxMachine m = new();
+        m.Write(GuestGdt + 0x20, TestMachine.Flat(0x89) & ~0x000F_0000_0000_FFFFUL | 0x67);
+        m[GuestGdtrBase] = 0x5000;
+        m[GuestGdtrLimit] = 0xFF;
+        m[GuestTrLimit] = 0xFF;
+        m.Guest(a => a.db(0xEA, 0, 0, 0, 0, 0x20, 0));
+        Assert.Equal(ExitReason.TaskSwitch, m.Enter());
+        Assert.Equal(0x8000_0020u, m.Qualification);
+        Assert.Equal(7u, m[ExitInstructionLength]);
+        Assert.Equal(0x1000u, m[GuestRip]);
+    }
+
+    [Fact]
     public void IoBitmapsCoverEveryByteOfAnAccess()
     {
         using VmxMachine m = new();

@@ -22,7 +22,11 @@ public static unsafe class CpuidModel
 
     // Leaf 1, ECX.
     private const uint Sse3 = 1u << 0;
+    private const uint Pclmulqdq = 1u << 1;
     private const uint Ssse3 = 1u << 9;
+    private const uint Sse41 = 1u << 19;
+    private const uint Sse42 = 1u << 20;
+    private const uint Aes = 1u << 25;
     private const uint Monitor = 1u << 3;
     private const uint Vmx = 1u << 5;
     private const uint Cx16 = 1u << 13;
@@ -34,7 +38,7 @@ public static unsafe class CpuidModel
     private const uint Rdrand = 1u << 30;
 
     /// <summary>Leaf 1, ECX.</summary>
-    public const uint FeaturesEcx = Sse3 | Monitor | Vmx | Ssse3 | Cx16 | Pcid | Movbe | Popcnt | Xsave | Rdrand;
+    public const uint FeaturesEcx = Sse3 | Pclmulqdq | Monitor | Vmx | Ssse3 | Cx16 | Pcid | Sse41 | Sse42 | Movbe | Popcnt | Aes | Xsave | Rdrand;
 
     /// <summary>
     /// Leaf 1, EDX: FPU, VME, DE, PSE, TSC, MSR, PAE, MCE, CX8, APIC, SEP, MTRR, PGE, MCA, CMOV, PAT, PSE-36, CLFSH, MMX, FXSR, SSE, SSE2.
@@ -42,9 +46,9 @@ public static unsafe class CpuidModel
     public const uint FeaturesEdx = 1u | (1u << 1) | (1u << 2) | (1u << 3) | (1u << 4) | (1u << 5) | (1u << 6) | (1u << 7) | (1u << 8) | (1u << 9) | (1u << 11)
         | (1u << 12) | (1u << 13) | (1u << 14) | (1u << 15) | (1u << 16) | (1u << 17) | (1u << 19) | (1u << 23) | (1u << 24) | (1u << 25) | (1u << 26);
 
-    /// <summary>Leaf 7, EBX: FSGSBASE, TSC_ADJUST, BMI1, SMEP, BMI2, ERMS, INVPCID, RDSEED, ADX, SMAP, CLFLUSHOPT, CLWB.</summary>
+    /// <summary>Leaf 7, EBX: FSGSBASE, TSC_ADJUST, BMI1, SMEP, BMI2, ERMS, INVPCID, RDSEED, ADX, SMAP, CLFLUSHOPT, CLWB, SHA.</summary>
     public const uint StructuredEbx = 1u | (1u << 1) | (1u << 3) | (1u << 7) | (1u << 8) | (1u << 9) | (1u << 10) | (1u << 18) | (1u << 19) | (1u << 20)
-        | (1u << 23) | (1u << 24);
+        | (1u << 23) | (1u << 24) | (1u << 29);
 
     private const uint Pku = 1u << 3;
     private const uint Ospke = 1u << 4;
@@ -52,8 +56,11 @@ public static unsafe class CpuidModel
     /// <summary>Leaf 7, ECX: UMIP, PKU, LA57, RDPID.</summary>
     public const uint StructuredEcx = (1u << 2) | Pku | (1u << 16) | (1u << 22);
 
-    /// <summary>Leaf 80000001H, ECX: LAHF/SAHF in 64-bit mode, LZCNT, PREFETCHW.</summary>
-    public const uint ExtendedEcx = 1u | (1u << 5) | (1u << 8);
+    /// <summary>
+    /// Leaf 80000001H, ECX: LAHF/SAHF in 64-bit mode, LZCNT, SSE4a, PREFETCHW. No processor of Intel's has SSE4a; it is promised because it
+    /// works, and programs look at the bit, not at the vendor.
+    /// </summary>
+    public const uint ExtendedEcx = 1u | (1u << 5) | (1u << 6) | (1u << 8);
 
     /// <summary>Leaf 80000001H, EDX: SYSCALL, NX, 1-GiB pages, RDTSCP, Intel 64.</summary>
     public const uint ExtendedEdx = (1u << 11) | (1u << 20) | (1u << 26) | (1u << 27) | (1u << 29);

@@ -8,7 +8,7 @@ namespace Xenolith.Cpu.Tests;
 
 /// <summary>
 /// Method: every opcode that the decoder knows names the CPUID feature that it needs; for each feature whose bit is set in CpuidModel, all
-/// its opcodes must be executable. It fails when CPUID promises an instruction that raises #UD. (SSE4 is there in part, and not promised.)
+/// its opcodes must be executable. It fails when CPUID promises an instruction that raises #UD.
 /// </summary>
 public sealed class CpuidPromiseTests
 {
@@ -50,6 +50,7 @@ public sealed class CpuidPromiseTests
         [CpuidFeature.PKU] = (7, 2, 3),
         [CpuidFeature.RDPID] = (7, 2, 22),
         [CpuidFeature.LZCNT] = (0x8000_0001, 2, 5),
+        [CpuidFeature.SSE4A] = (0x8000_0001, 2, 6),
         [CpuidFeature.PREFETCHW] = (0x8000_0001, 2, 8),
         [CpuidFeature.SYSCALL] = (0x8000_0001, 3, 11),
         [CpuidFeature.RDTSCP] = (0x8000_0001, 3, 27),

@@ -196,6 +196,16 @@ public sealed unsafe class CaseGenerator
 
             bool stack = memory.Base is Register.RSP or Register.ESP && instruction.IsStackInstruction;
             ulong target = stack ? request.State.Gpr[4] : Target(in request, size);
+            if (IsSha(instruction.Code))
+            {
+                target &= ~15UL;
+                bool exact = memory.Index == Register.None || (memory.Base != Register.None && memory.Base != memory.Index);
+                if (!exact)
+                {
+                    return false;
+                }
+            }
+
             if (!stack && !Aim(ref request.State, in memory, target))
             {
                 return false;
@@ -229,6 +239,9 @@ public sealed unsafe class CaseGenerator
 
         return true;
     }
+
+    /// <summary>Legacy SSE operands must be aligned, says the manual; AMD processors do not ask it of SHA.</summary>
+    private static bool IsSha(Code code) => code.CpuidFeatures()[0] == CpuidFeature.SHA;
 
     private ulong Target(in SiliconRequest request, int size)
     {

@@ -26,6 +26,11 @@ public static class CaseGroups
         ("avx2", [CpuidFeature.AVX2]),
         ("fma", [CpuidFeature.FMA]),
         ("f16c", [CpuidFeature.F16C]),
+        ("sse4a", [CpuidFeature.SSE4A]),
+        ("aes", [CpuidFeature.AES, CpuidFeature.AVX]),
+        ("pclmulqdq", [CpuidFeature.PCLMULQDQ, CpuidFeature.AVX]),
+        ("sha", [CpuidFeature.SHA]),
+        ("vaes", [CpuidFeature.VAES, CpuidFeature.VPCLMULQDQ]),
         ("x87", [CpuidFeature.FPU, CpuidFeature.FPU287, CpuidFeature.FPU387, CpuidFeature.CMOV, CpuidFeature.SSE3]),
     ];
 
@@ -106,6 +111,7 @@ public static class CaseGroups
             if (info.IsInstruction && info.Encoding == EncodingKind.Legacy | IsVex(code)
                 && (bits == 64 ? info.Mode64 : info.Mode32)
                 && code.CpuidFeatures().All(features.Contains) && IsX87(code) == (group == "x87")
+                && (group is not ("aes" or "pclmulqdq") || code.CpuidFeatures().Contains(features[0]))
                 && !info.MustBeCpl0 && !info.IsPrivileged() && WhyExcluded(code) is null)
             {
                 yield return code;

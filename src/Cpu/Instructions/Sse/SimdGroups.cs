@@ -20,6 +20,10 @@ internal static class SimdGroups
         AvxGather.Register(table);
         Fma.Register(table);
         HalfConvert.Register(table);
+        StringCompare.Register(table);
+        Cryptography.Register(table);
+        ShaInstructions.Register(table);
+        Sse4a.Register(table);
         X87Control.Register(table);
         X87Transfer.Register(table);
         X87Arithmetic.Register(table);

@@ -42,6 +42,7 @@ public sealed unsafe partial class Processor
         while (true)
         {
             IsBoundaryRequested = false;
+            Platform.CatchUp();
             if (PollEvents() == Outcome.VmExit && HostedHypervisor)
             {
                 return StopReason.VmExit;

@@ -21,21 +21,25 @@ public sealed unsafe partial class Processor
     /// <summary>Bits of DR6 that read as one.</summary>
     internal const ulong Dr6Fixed1 = 0xFFFF_0FF0;
 
-    private bool _nmiPending;
-
-    /// <summary>An NMI arrives; it is delivered at the next boundary where it is not blocked.</summary>
-    public void RaiseNmi()
-    {
-        _nmiPending = true;
-        RequestBoundary();
-    }
-
     /// <summary>
     /// How many instructions may retire before <see cref="PollEvents"/> has something to do by the passage of time alone (the
-    /// VMX-preemption
-    /// timer). The engine lets no slice be longer.
+    /// VMX-preemption timer, and what the board has). The engine lets no slice be longer.
     /// </summary>
-    internal long InstructionsToTimer => Vmx.InstructionsToTimer;
+    internal long InstructionsToTimer
+    {
+        get
+        {
+            ulong next = Platform.NextEventTime;
+            long toBoard = long.MaxValue;
+            if (next != ulong.MaxValue)
+            {
+                ulong now = Platform.Now;
+                toBoard = next > now ? (long)ulong.Min(next - now, long.MaxValue) : 0;
+            }
+
+            return long.Min(Vmx.InstructionsToTimer, toBoard);
+        }
+    }
 
     /// <summary>
     /// At a boundary: wakes a halted processor and delivers what is pending and not blocked, in the order of SDM 3A "Priority Among
@@ -44,11 +48,17 @@ public sealed unsafe partial class Processor
     /// </summary>
     internal Outcome PollEvents()
     {
-        bool nonRoot = State->Paging.NonRoot;
         if (Vmx.TryBegin(out Outcome outcome))
         {
             return outcome;
         }
+
+        if ((_initPending || State->Activity == ActivityState.WaitForSipi) && TryTakeInitOrStartup(out outcome))
+        {
+            return outcome;
+        }
+
+        bool nonRoot = State->Paging.NonRoot;
 
         if (State->Activity > ActivityState.Hlt && !_nmiPending)
         {

@@ -61,7 +61,11 @@ internal static unsafe class ControlRegisterInstructions
                 break;
             default:
                 done = value <= 15 || p.Fail(Vector.GP, 0);
-                p.State->Cr8 = done ? value : p.State->Cr8;
+                if (done)
+                {
+                    p.TaskPriority = value;
+                }
+
                 break;
         }
 
@@ -92,7 +96,7 @@ internal static unsafe class ControlRegisterInstructions
             2 => p.State->Cr2,
             3 => p.State->Paging.Cr3,
             4 => p.Vmx.GuestView(p.State->Paging.Cr4, VmcsField.Cr4Mask, VmcsField.Cr4ReadShadow),
-            _ => p.State->Cr8,
+            _ => p.TaskPriority,
         };
         SetNatural(p, i.Op0Register, value);
         return Outcome.Retired;

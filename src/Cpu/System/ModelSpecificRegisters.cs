@@ -25,6 +25,7 @@ public static class ModelSpecificRegisters
     public const uint MtrrDefType = 0x2FF;
     public const uint VmxFirst = 0x480;
     public const uint VmxLast = 0x490;
+    public const uint TscDeadline = 0x6E0;
     public const uint X2ApicFirst = 0x800;
     public const uint X2ApicLast = 0x8FF;
     public const uint Efer = 0xC000_0080;

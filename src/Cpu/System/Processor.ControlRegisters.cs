@@ -12,6 +12,23 @@ public sealed unsafe partial class Processor
     /// <summary>Reserved bits of CR3 between the address and bit 63, which is the "keep" bit of a load.</summary>
     private ulong Cr3Reserved => ~(ulong.MaxValue >> (64 - State->Paging.PhysicalAddressBits));
 
+    /// <summary>CR8, which is a part of the local APIC where there is one.</summary>
+    internal ulong TaskPriority
+    {
+        get => Platform.HasLocalApic ? Platform.TaskPriority : State->Cr8;
+        set
+        {
+            if (Platform.HasLocalApic)
+            {
+                Platform.TaskPriority = value;
+            }
+            else
+            {
+                State->Cr8 = value;
+            }
+        }
+    }
+
     /// <summary>#GP(0), or what loading PDPTEs faults with, when it says false.</summary>
     internal bool TryWriteCr0(ulong value)
     {

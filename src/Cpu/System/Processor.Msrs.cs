@@ -14,6 +14,11 @@ public sealed unsafe partial class Processor
     /// <summary>False when the MSR does not exist: #GP(0).</summary>
     internal bool TryReadMsr(uint msr, out ulong value)
     {
+        if (BelongsToApic(msr))
+        {
+            return Platform.TryReadApicMsr(msr, out value);
+        }
+
         ref Msrs registers = ref State->Msr;
         switch (msr)
         {
@@ -48,18 +53,26 @@ public sealed unsafe partial class Processor
     /// <summary>False when the MSR does not exist, is read-only, or the value has a reserved bit set: #GP(0).</summary>
     public bool TryWriteMsr(uint msr, ulong value)
     {
+        if (BelongsToApic(msr))
+        {
+            return Platform.TryWriteApicMsr(msr, value);
+        }
+
         ref Msrs registers = ref State->Msr;
         switch (msr)
         {
             case ModelSpecificRegisters.TimeStampCounter:
                 registers.TscAdjust += value - TimeStamp;
                 State->TscOffset += value - TimeStamp;
+                Platform.OnTimeStampWritten();
                 return true;
             case ModelSpecificRegisters.ApicBase: return Assign(ref registers.ApicBase, value, (value & 0x2FF) == 0 && value >> MaxPhysicalAddressBits == 0);
             case ModelSpecificRegisters.FeatureControl: return Assign(ref registers.FeatureControl, value, (registers.FeatureControl & 1) == 0 && value <= 7);
             case ModelSpecificRegisters.TscAdjust:
                 State->TscOffset += value - registers.TscAdjust;
-                return Assign(ref registers.TscAdjust, value, true);
+                registers.TscAdjust = value;
+                Platform.OnTimeStampWritten();
+                return true;
             case ModelSpecificRegisters.BiosSignature: return true;
             case ModelSpecificRegisters.SysenterCs: return Assign(ref registers.SysenterCs, value & uint.MaxValue, true);
             case ModelSpecificRegisters.SysenterEsp: return Assign(ref registers.SysenterEsp, value, IsCanonical(value));
@@ -179,6 +192,12 @@ public sealed unsafe partial class Processor
                 return false;
         }
     }
+
+    /// <summary>On a board with local APICs these MSRs are theirs; elsewhere only IA32_APIC_BASE exists, as a mere register.</summary>
+    private bool BelongsToApic(uint msr) =>
+        (msr is ModelSpecificRegisters.ApicBase or ModelSpecificRegisters.TscDeadline
+            or (>= ModelSpecificRegisters.X2ApicFirst and <= ModelSpecificRegisters.X2ApicLast))
+        && Platform.HasLocalApic;
 
     private static bool Assign(ref ulong register, ulong value, bool valid)
     {

@@ -16,6 +16,35 @@ public sealed unsafe partial class Processor
     public void Reset()
     {
         CpuState* cpu = State;
+        cpu->Paging.Cr0 = ControlRegisters.Cr0Cd | ControlRegisters.Cr0Nw | ControlRegisters.Cr0Et;
+        cpu->Paging.Pkru = 0;
+        cpu->Cr8 = 0;
+        cpu->Xcr0 = ControlRegisters.Xcr0X87;
+        cpu->Vector = default;
+        cpu->X87 = default;
+        cpu->Mxcsr = 0x1F80;
+        cpu->Fcw = 0x0040;
+        cpu->Fsw = 0;
+        cpu->Ftw = 0x5555;
+        cpu->Msr = default;
+        cpu->Msr.Pat = 0x0007_0406_0007_0406;
+        cpu->Msr.ApicBase = 0xFEE0_0900;
+        cpu->Msr.MiscEnable = 1;
+        cpu->Msr.FeatureControl = 0x5; // locked by the board's firmware, with VMX outside SMX enabled
+        cpu->TscOffset = 0 - Platform.Now;
+        _nmiPending = false;
+        _initPending = false;
+        Init();
+        cpu->Activity = ActivityState.Active;
+    }
+
+    /// <summary>
+    /// What RESET and INIT have in common (SDM 3A "Processor State After Reset"). INIT leaves caches (CR0.CD, CR0.NW), x87, vector and
+    /// extended state, the time-stamp counter and most MSRs as they are.
+    /// </summary>
+    private void Init()
+    {
+        CpuState* cpu = State;
         for (SegmentIndex index = SegmentIndex.ES; index <= SegmentIndex.TR; index++)
         {
             uint rights = index switch { SegmentIndex.CS => 0x9Bu, SegmentIndex.LDTR => 0x82u, SegmentIndex.TR => 0x8Bu, _ => RealModeData };
@@ -25,31 +54,23 @@ public sealed unsafe partial class Processor
         Segment(SegmentIndex.CS).Selector = 0xF000;
         Segment(SegmentIndex.CS).Base = 0xFFFF_0000;
         cpu->Rip = 0xFFF0;
+        new System.Span<ulong>(cpu->Gpr, 17).Clear();
         cpu->Gpr[2] = CpuidModel.Signature; // EDX: family, model, stepping
         Rflags = RflagsBits.Fixed1;
         cpu->Gdtr = new TableRegister { Limit = ushort.MaxValue };
         cpu->Idtr = new TableRegister { Limit = ushort.MaxValue };
-        cpu->Paging.Cr0 = ControlRegisters.Cr0Cd | ControlRegisters.Cr0Nw | ControlRegisters.Cr0Et;
+        cpu->Paging.Cr0 = (cpu->Paging.Cr0 & (ControlRegisters.Cr0Cd | ControlRegisters.Cr0Nw)) | ControlRegisters.Cr0Et;
         cpu->Paging.Cr3 = 0;
         cpu->Paging.Cr4 = 0;
         cpu->Paging.Efer = 0;
         cpu->Paging.PhysicalAddressBits = MaxPhysicalAddressBits;
         cpu->Cr2 = 0;
-        cpu->Cr8 = 0;
+        new System.Span<ulong>(cpu->Dr, 8).Clear();
         cpu->Dr[6] = Dr6Fixed1;
         cpu->Dr[7] = 0x400;
-        cpu->Xcr0 = ControlRegisters.Xcr0X87;
-        cpu->Mxcsr = 0x1F80;
-        cpu->Fcw = 0x0040;
-        cpu->Ftw = 0x5555;
-        cpu->Msr = default;
-        cpu->Msr.Pat = 0x0007_0406_0007_0406;
-        cpu->Msr.ApicBase = 0xFEE0_0900;
-        cpu->Msr.MiscEnable = 1;
-        cpu->Msr.FeatureControl = 0x5; // locked by the board's firmware, with VMX outside SMX enabled
-        cpu->Activity = ActivityState.Active;
         cpu->Interruptibility = 0;
         cpu->PendingDebug = 0;
+        _startupVector = -1;
         OnContextReplaced();
     }
 

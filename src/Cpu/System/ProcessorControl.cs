@@ -102,7 +102,9 @@ internal static unsafe class ProcessorControl
             return p.Vmx.Exit(ExitReason.Cpuid, 0, (uint)i.Length);
         }
 
-        CpuidLeaf leaf = CpuidModel.Query((uint)p.State->Gpr[0], (uint)p.State->Gpr[1], p.State);
+        uint number = (uint)p.State->Gpr[0];
+        uint subleaf = (uint)p.State->Gpr[1];
+        CpuidLeaf leaf = p.Platform.AnswerCpuid(number, subleaf, CpuidModel.Query(number, subleaf, p.State));
         p.State->Gpr[0] = leaf.Eax;
         p.State->Gpr[3] = leaf.Ebx;
         p.State->Gpr[1] = leaf.Ecx;
@@ -361,8 +363,16 @@ internal static unsafe class ProcessorControl
         return (p.State->Gpr[1] & ~1UL) != 0 ? p.Raise(Vector.GP, 0) : Outcome.Retired;
     }
 
-    private static Outcome Pause(Processor p, in Instruction i) =>
-        p.Vmx.TryExit(PrimaryControls.PauseExiting, ExitReason.Pause, in i, out Outcome outcome) ? outcome : Outcome.Retired;
+    private static Outcome Pause(Processor p, in Instruction i)
+    {
+        if (p.Vmx.TryExit(PrimaryControls.PauseExiting, ExitReason.Pause, in i, out Outcome outcome))
+        {
+            return outcome;
+        }
+
+        p.Platform.OnPause();
+        return Outcome.Retired;
+    }
 
     private static Outcome Rdpkru(Processor p, in Instruction i)
     {

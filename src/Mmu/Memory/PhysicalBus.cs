@@ -41,14 +41,17 @@ public sealed unsafe class PhysicalBus(HostMemory memory)
 
     public HostMemory Memory => memory;
 
-    /// <summary>Places a device; windows hide the RAM below them, whole pages at a time.</summary>
+    /// <summary>Places a device; windows hide the RAM below them, whole pages at a time, and windows that were placed earlier.</summary>
     public void Attach(Hpa start, ulong sizeBytes, IMmioDevice device)
     {
         ulong last = start.Value + sizeBytes - 1;
-        _windows.Add((start.Value, last, device));
+        _windows.Insert(0, (start.Value, last, device));
         _lowestWindow = Math.Min(_lowestWindow, start.Value);
         _highestWindow = Math.Max(_highestWindow, last);
     }
+
+    /// <summary>Takes a device's windows away.</summary>
+    public void Detach(IMmioDevice device) => _windows.RemoveAll(window => ReferenceEquals(window.Device, device));
 
     public void Observe(ICodePageObserver observer) => _observers.Add(observer);
 

@@ -317,9 +317,9 @@ public sealed unsafe class DeliveryTests
             a.nop();
             a.hlt();
         });
-        m.Processor.RaiseNmi();
+        m.Processor.SignalNmi();
         Assert.Equal(StopReason.Budget, m.Run(1));
-        m.Processor.RaiseNmi(); // waits for the IRET of the first
+        m.Processor.SignalNmi(); // waits for the IRET of the first
         Halt(m);
         Assert.Equal(2u, m.State->Gpr[3]);
         Assert.Equal(TestMachine.StackTop, m.State->Gpr[4]);

@@ -285,7 +285,7 @@ public sealed unsafe class ExitTests
         using VmxMachine m = new();
         m.SetPin(PinControls.NmiExiting);
         m.Guest(a => a.nop());
-        m.Processor.RaiseNmi();
+        m.Processor.SignalNmi();
         Assert.Equal(ExitReason.ExceptionOrNmi, m.Enter());
         Assert.Equal(0x8000_0202u, m[ExitInterruptionInformation]);
         Assert.Equal(0x1000u, m[GuestRip]);

@@ -18,9 +18,6 @@ public sealed partial class BareMachine : IDisposable
     /// <summary>Where the rest of the RAM lies.</summary>
     public const ulong HighMemoryStart = 4UL << 30;
 
-    /// <summary>IO-APIC pin of the timer's interrupt, IRQ 0; pin 0 is the 8259's.</summary>
-    private const int TimerPin = 2;
-
     private readonly List<Vcpu> _vcpus = [];
     private readonly List<Processor> _processors = [];
     private readonly List<LocalApicWindow> _apicWindows = [];
@@ -47,14 +44,19 @@ public sealed partial class BareMachine : IDisposable
         MemoryUnit = isolation.Build(Bus, options.IsolationOptions, options.Sink);
         Clock = new MachineClock(() => _idleTicks + _otherRetired + (Current?.Processor.RetiredInstructions ?? 0));
         Ports = new PortMap();
-        IoApic = new IoApic(ApicBus, options.IoApicPins);
-        Bus.Attach(new Hpa(IoApic.DefaultAddress), IoApic.WindowSize, IoApic);
-        Pics = new PicPair(OnPicOutput);
-        Pics.AttachTo(Ports);
         Pci = new PciHost();
-        Ports.Attach(PciHost.FirstPort, PciHost.PortCount, Pci);
-        Serial = new Uart16550(Clock, new InterruptLine(asserted => SetIrq(Uart16550.Com1Irq, asserted)));
-        Ports.Attach(Uart16550.Com1, Uart16550.PortCount, Serial);
+        IoApic = new IoApic(ApicBus, options.IoApicPins);
+        Pics = new PicPair(OnPicOutput);
+        Pit = new Pit8254(Clock, ReplaceableLine(0));
+        Cmos = new Rtc(Clock, ReplaceableLine(Rtc.Irq), options.BootTimeSeconds);
+        Hpet = new Hpet(Clock, HpetRoutes, SetHpetPin, replaces => _hpetReplacesTimers = replaces);
+        PowerManagement = new AcpiPowerManagement(Clock, IrqLine(AcpiPowerManagement.SciIrq), OnSleep);
+        Keyboard = new Ps2Controller(IrqLine(Ps2Controller.KeyboardIrq), OnReset);
+        Serial = new Uart16550(Clock, IrqLine(Uart16550.Com1Irq));
+        _powerFunction = new PowerManagementFunction(Ports, PowerManagement);
+        _port92 = new Port92(OnReset);
+        _resetControl = new ResetControl(OnReset);
+        AttachDevices();
         _scheduler = new SliceScheduler<Vcpu>(options.Seed, options.SliceInstructions);
         for (int n = 0; n < options.Processors; n++)
         {
@@ -83,13 +85,6 @@ public sealed partial class BareMachine : IDisposable
 
     public ApicBus ApicBus { get; } = new();
 
-    public IoApic IoApic { get; }
-
-    public PicPair Pics { get; }
-
-    /// <summary>COM1.</summary>
-    public Uart16550 Serial { get; }
-
     public IReadOnlyList<Processor> Processors => _processors;
 
     public IReadOnlyList<Vcpu> Vcpus => _vcpus;
@@ -107,13 +102,6 @@ public sealed partial class BareMachine : IDisposable
         }
     }
 
-    /// <summary>An ISA interrupt line (0 to 15) changes.</summary>
-    public void SetIrq(int irq, bool asserted)
-    {
-        Pics.SetLine(irq, asserted);
-        IoApic.SetPin(irq == 0 ? TimerPin : irq, asserted);
-    }
-
     public void Dispose()
     {
         foreach (Processor processor in _processors)
@@ -127,17 +115,6 @@ public sealed partial class BareMachine : IDisposable
     internal byte AcknowledgePic() => Pics.Acknowledge();
 
     internal void EndOfInterrupt(byte vector) => IoApic.EndOfInterrupt(vector);
-
-    /// <summary>INTR goes to LINT0 of every local APIC, and to pin 0 of the IO-APIC.</summary>
-    private void OnPicOutput(bool asserted)
-    {
-        foreach (LocalApic apic in ApicBus.Apics)
-        {
-            apic.SetLint(0, asserted);
-        }
-
-        IoApic.SetPin(0, asserted);
-    }
 
     /// <summary>Makes the page where a local APIC's registers lie now a window.</summary>
     internal void MapLocalApic(LocalApic apic)

@@ -22,10 +22,7 @@ public sealed unsafe class Vcpu : IPlatform, IRunnable, ILocalApicOwner
         _timer = machine.Clock.CreateTimer(OnApicTimer);
         Apic = new LocalApic(this, (uint)index, isBootstrap: index == 0);
         Processor = new Processor(machine.MemoryUnit, this);
-        if (index != 0)
-        {
-            Processor.State->Activity = ActivityState.WaitForSipi;
-        }
+        Wait();
     }
 
     /// <summary>Number of the processor, which is its APIC id.</summary>
@@ -186,6 +183,18 @@ public sealed unsafe class Vcpu : IPlatform, IRunnable, ILocalApicOwner
         1 => new CpuidLeaf(shift, count, subleaf | (2 << 8), Apic.InitialId),
         _ => new CpuidLeaf(0, 0, subleaf, Apic.InitialId),
     };
+
+    /// <summary>RESET of the processor and its local APIC.</summary>
+    internal void Reset()
+    {
+        Apic.Reset();
+        Processor.Reset();
+        Wait();
+        IsPoked = false;
+    }
+
+    /// <summary>All but the first processor wait for a startup message (SDM 3A "MP Initialization Protocol").</summary>
+    private void Wait() => Processor.State->Activity = Apic.IsBootstrap ? ActivityState.Active : ActivityState.WaitForSipi;
 
     private void OnApicTimer() => Apic.OnTimer();
 

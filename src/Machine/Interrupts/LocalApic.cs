@@ -225,6 +225,14 @@ public sealed partial class LocalApic
     /// <summary>INIT: all but the id and IA32_APIC_BASE.</summary>
     public void Init() => ResetRegisters();
 
+    /// <summary>Virtual-wire mode, as firmware leaves the first processor: enabled, LINT0 from the 8259, LINT1 for NMIs.</summary>
+    public void PrepareAsFirmware()
+    {
+        WriteSpurious(SpuriousEnable | 0xFF);
+        WriteLvt(LvtLint0, LvtLevel | ((uint)ApicDelivery.ExtInt << LvtDeliveryShift));
+        WriteLvt(LvtLint1, (uint)ApicDelivery.Nmi << LvtDeliveryShift);
+    }
+
     private bool IsExtIntRequested => !IsEnabled
         ? _lint[0]
         : _extIntMessage || (_lint[0] && (_lvt[LvtLint0] & (LvtMasked | LvtDeliveryMask)) == (uint)ApicDelivery.ExtInt << LvtDeliveryShift);

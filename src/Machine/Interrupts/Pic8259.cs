@@ -247,7 +247,7 @@ public sealed class Pic8259 : BytePortDevice
         _lowest = rotates ? line : _lowest;
     }
 
-    /// <summary>The line of the highest priority that asks, is not masked, and is above what is in service; -1 when there is none.</summary>
+    /// <summary>The line of the highest priority that asks, is not masked, and is above what is in service; else -1.</summary>
     private int HighestRequest()
     {
         int line = HighestIn((byte)(_requested & ~_mask));

@@ -11,6 +11,7 @@ public sealed class PciHost : IPortDevice
     public const ushort FirstPort = 0xCF8;
     public const ushort PortCount = 8;
     private const uint Enable = 1u << 31;
+    private const ulong FirstIo = 0xC000;
 
     private readonly Dictionary<uint, IPciFunction> _functions = [];
     private uint _address;
@@ -45,6 +46,51 @@ public sealed class PciHost : IPortDevice
     }
 
     public void Reset() => _address = 0;
+
+    /// <summary>
+    /// What firmware does: gives every window of the functions an address, I/O from C000H and memory from <paramref name="firstMemory"/>,
+    /// each at a multiple of its size, and enables decoding.
+    /// </summary>
+    public void AssignWindows(ulong firstMemory)
+    {
+        ulong nextIo = FirstIo;
+        ulong nextMemory = firstMemory;
+        foreach (uint number in Sorted())
+        {
+            if (_functions[number] is not PciFunction function)
+            {
+                continue;
+            }
+
+            ushort enabled = 0;
+            for (int bar = 0; bar < 6; bar++)
+            {
+                if (!function.HasBar(bar, out bool isIo, out ulong size))
+                {
+                    continue;
+                }
+
+                ref ulong next = ref isIo ? ref nextIo : ref nextMemory;
+                ulong align = isIo ? size : ulong.Max(size, 0x1000);
+                next = (next + align - 1) & ~(align - 1);
+                function.AssignBar(bar, (uint)next);
+                next += align;
+                enabled |= isIo ? PciFunction.CommandIo : PciFunction.CommandMemory;
+            }
+
+            if (enabled != 0)
+            {
+                function.WriteConfiguration(PciFunction.Command, 2, enabled);
+            }
+        }
+    }
+
+    private List<uint> Sorted()
+    {
+        List<uint> numbers = [.. _functions.Keys];
+        numbers.Sort();
+        return numbers;
+    }
 
     private IPciFunction? Find(ushort offset, int sizeBytes, out byte register)
     {

@@ -107,7 +107,7 @@ public sealed partial class BareMachine
     private void SkipIdle()
     {
         ulong next = Clock.NextDeadline;
-        if (next == ulong.MaxValue || (!IoApic.MaySignal && _vcpus.TrueForAll(vcpu => vcpu.IsDeaf)))
+        if (!IoApic.MaySignal && _vcpus.TrueForAll(vcpu => vcpu.IsDeaf))
         {
             _end = RunEnd.Halted;
             return;

@@ -116,6 +116,15 @@ public sealed partial class BareMachine : IDisposable
 
     internal void EndOfInterrupt(byte vector) => IoApic.EndOfInterrupt(vector);
 
+    /// <summary>Windows have come or gone: what processors know of the pages there no longer holds.</summary>
+    internal void OnBusChanged()
+    {
+        foreach (Processor processor in _processors)
+        {
+            processor.Tlb.OnBusChange();
+        }
+    }
+
     /// <summary>Makes the page where a local APIC's registers lie now a window.</summary>
     internal void MapLocalApic(LocalApic apic)
     {
@@ -128,6 +137,7 @@ public sealed partial class BareMachine : IDisposable
         LocalApicWindow window = new(this, address);
         _apicWindows.Add(window);
         Bus.Attach(new Hpa(address), LocalApic.PageSize, window);
+        OnBusChanged();
     }
 
     /// <summary>Reads as all ones: the hole below 4 GiB.</summary>

@@ -26,6 +26,7 @@ public sealed unsafe partial class Processor
     public void SignalInit()
     {
         _initPending = true;
+        _startupVector = -1; // one that came before is lost
         RequestBoundary();
     }
 

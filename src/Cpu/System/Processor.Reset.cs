@@ -34,6 +34,7 @@ public sealed unsafe partial class Processor
         cpu->TscOffset = 0 - Platform.Now;
         _nmiPending = false;
         _initPending = false;
+        _startupVector = -1;
         Init();
         cpu->Activity = ActivityState.Active;
     }
@@ -70,7 +71,6 @@ public sealed unsafe partial class Processor
         cpu->Dr[7] = 0x400;
         cpu->Interruptibility = 0;
         cpu->PendingDebug = 0;
-        _startupVector = -1;
         OnContextReplaced();
     }
 

@@ -86,6 +86,9 @@ public sealed unsafe partial class Tlb : IDisposable
         UndoFast();
     }
 
+    /// <summary>Drops everything: windows of the bus have come, gone or moved.</summary>
+    public void OnBusChange() => DropEverything();
+
     /// <summary>Undoes the fast tables if the context is another than the one that they were filled under.</summary>
     public void Refresh(ref PagingContext context)
     {

@@ -89,6 +89,7 @@ internal sealed unsafe class BlockBuilder(Type dispatch)
             ref Instruction i = ref _instructions[count];
             int start = _reader.Position;
             decoder.Decode(out i);
+            X87Opcode.Note(ref i, source.Bytes + start);
             bool tooLong = i.IsInvalid && _reader.Position - start >= Processor.MaxInstructionLength;
             if (_reader.RanOut || tooLong)
             {

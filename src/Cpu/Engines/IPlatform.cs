@@ -17,6 +17,11 @@ public interface IPlatform
     /// <summary>True while INTR is asserted to this processor.</summary>
     bool InterruptPending { get; }
 
+    /// <summary>FERR#: an x87 exception waits while CR0.NE is clear; a PC makes it IRQ 13.</summary>
+    void SignalFpuError()
+    {
+    }
+
     /// <summary>INTA: the vector of the highest-priority interrupt.</summary>
     byte AcknowledgeInterrupt();
 

@@ -65,6 +65,7 @@ public sealed unsafe partial class Processor
         _fetch.RanOut = false;
         decoder.IP = rip;
         decoder.Decode(out instruction);
+        X87Opcode.Note(ref instruction, _fetch.Buffer);
         if (instruction.IsInvalid && _fetch.Position >= MaxInstructionLength && decoder.LastError != DecoderError.None)
         {
             _fetch.RanOut = true; // more than 15 bytes: #GP(0) and not #UD

@@ -228,8 +228,9 @@ internal static unsafe class StateSave
     private static void LoadX87(Processor p, byte* area, bool is64)
     {
         CpuState* cpu = p.State;
-        cpu->Fcw = *(ushort*)area;
+        cpu->Fcw = X87Control.Defined(*(ushort*)area);
         cpu->Fsw = *(ushort*)(area + 2);
+        p.UpdateErrorSummary();
         cpu->Fop = (ushort)(*(ushort*)(area + 6) & 0x7FF);
         cpu->Fip = is64 ? *(ulong*)(area + 8) : *(uint*)(area + 8);
         cpu->Fdp = is64 ? *(ulong*)(area + 16) : *(uint*)(area + 16);

@@ -31,6 +31,10 @@ internal sealed class TestPlatform : IPlatform
     public void WritePort(ushort port, int sizeBytes, uint value) => PortWrites.Add((port, sizeBytes, value));
 
     public byte AcknowledgeInterrupt() => Interrupts.Dequeue();
+
+    public int FpuErrors { get; private set; }
+
+    public void SignalFpuError() => FpuErrors++;
 }
 
 /// <summary>A processor with 16 MiB of RAM, and what tests need to put programs and tables into it.</summary>

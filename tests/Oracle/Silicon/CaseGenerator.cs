@@ -94,12 +94,39 @@ public sealed unsafe class CaseGenerator
         }
 
         request.Bits = (uint)_bits;
+        AppendEnvironmentStore(in instruction);
         request.SetCode(_bytes.ToArray());
         request.State = MachineState.Default(rip);
         request.WindowAddress = _random.Next(4) == 0 ? MemoryMap.WindowEnd : MemoryMap.WindowMiddle;
         request.State.Gpr[4] = request.WindowAddress + 0x80;
         FillRegisters(ref request, in instruction, values);
         return TryPlaceMemory(ref request, in instruction, values) && FixUp(ref request, in instruction);
+    }
+
+    /// <summary>Behind some x87 instructions, an FNSTENV into the window shows the pointers and the opcode that they left.</summary>
+    private void AppendEnvironmentStore(in Instruction instruction)
+    {
+        bool isX87 = Array.Exists(_opCode.Code.CpuidFeatures(), f => f is CpuidFeature.FPU or CpuidFeature.FPU287 or CpuidFeature.FPU387);
+        if (!isX87 || Comparison.IsApproximate(in instruction) || instruction.IP > MemoryMap.Code + 0x900 || _random.Next(3) != 0)
+        {
+            return;
+        }
+
+        const uint Target = (uint)MemoryMap.WindowMiddle + 0xC0;
+        if (_random.Next(4) == 0)
+        {
+            _bytes.WriteByte(0x66); // the 16-bit format
+        }
+
+        foreach (byte b in _bits == 64 ? (ReadOnlySpan<byte>)[0xD9, 0x34, 0x25] : [0xD9, 0x35])
+        {
+            _bytes.WriteByte(b);
+        }
+
+        for (int shift = 0; shift < 32; shift += 8)
+        {
+            _bytes.WriteByte((byte)(Target >> shift));
+        }
     }
 
     private void FillRegisters(ref SiliconRequest request, in Instruction instruction, EdgeValues values)

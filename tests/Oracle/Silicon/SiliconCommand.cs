@@ -142,7 +142,7 @@ public static class SiliconCommand
 
                 // Both ways through the processor, in turn.
                 SiliconReply ours = (i & 1) == 0 ? emulated.Run(in requests[i]) : emulated.Step(in requests[i]);
-                string differences = Judge(table, in instructions[i], in replies[i], ref ours);
+                string differences = Judge(table, native, in instructions[i], in requests[i], ref replies[i], ref ours);
                 if (differences.Length != 0)
                 {
                     table.Mismatches++;
@@ -164,8 +164,15 @@ public static class SiliconCommand
     }
 
     /// <summary>What differs beyond the flags that the manual leaves undefined; those only go into the table.</summary>
-    private static string Judge(ComparisonTable table, in Instruction instruction, in SiliconReply theirs, ref SiliconReply ours)
+    private static string Judge(
+        ComparisonTable table, NativeRunner native, in Instruction instruction, in SiliconRequest request, ref SiliconReply theirs, ref SiliconReply ours)
     {
+        // An interrupt between FNSTENV and the instruction before it makes an AMD processor forget the pointers: once more.
+        if (!Comparison.IsApproximate(in instruction) && Comparison.Differences(in theirs, in ours, 0).Length != 0)
+        {
+            theirs = native.Run(in request);
+        }
+
         if (Comparison.IsApproximate(in instruction) && Comparison.ForgiveLastPlace(in theirs, ref ours))
         {
             table.LastPlace++;

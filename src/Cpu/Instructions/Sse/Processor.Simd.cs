@@ -42,13 +42,7 @@ public sealed unsafe partial class Processor
             return false;
         }
 
-        if ((cpu->Fsw & FswErrorSummary) != 0)
-        {
-            _ = Raise(Vector.MF);
-            return false;
-        }
-
-        return true;
+        return (cpu->Fsw & FswErrorSummary) == 0 || MayIgnoreX87Error();
     }
 
     /// <summary>SSE instructions that also touch MMX registers obey the rules of both.</summary>

@@ -40,12 +40,22 @@ public sealed unsafe partial class Processor
             return false;
         }
 
-        if ((State->Fsw & FswErrorSummary) != 0)
+        return (State->Fsw & FswErrorSummary) == 0 || MayIgnoreX87Error();
+    }
+
+    /// <summary>
+    /// A pending exception is #MF with CR0.NE. Without, it is the board's business (SDM 1 "MS-DOS Compatibility Sub-mode"), and the
+    /// instruction goes on, as where IGNNE# is asserted.
+    /// </summary>
+    internal bool MayIgnoreX87Error()
+    {
+        if ((State->Paging.Cr0 & ControlRegisters.Cr0Ne) != 0)
         {
             _ = Raise(Vector.MF);
             return false;
         }
 
+        Platform.SignalFpuError();
         return true;
     }
 
@@ -59,13 +69,7 @@ public sealed unsafe partial class Processor
             return false;
         }
 
-        if ((State->Fsw & FswErrorSummary) != 0)
-        {
-            _ = Raise(Vector.MF);
-            return false;
-        }
-
-        return true;
+        return (State->Fsw & FswErrorSummary) == 0 || MayIgnoreX87Error();
     }
 
     /// <summary>
@@ -75,6 +79,7 @@ public sealed unsafe partial class Processor
     {
         CpuState* cpu = State;
         cpu->Fip = cpu->Rip;
+        cpu->Fop = X87Opcode.Of(in i);
         cpu->Fcs = cpu->Segments[(int)SegmentIndex.CS].Selector;
         if (i.OpCount > 0 && i.Op0Kind == OpKind.Memory)
         {

@@ -84,14 +84,23 @@ internal static unsafe class X87Control
     }
 
     /// <summary>Bit 6 reads as one; bits 7 and 15:13 as zero.</summary>
-    private static ushort Defined(ushort controlWord) => (ushort)((controlWord & 0x1F3F) | 0x40);
+    internal static ushort Defined(ushort controlWord) => (ushort)((controlWord & 0x1F3F) | 0x40);
 
     private static Outcome StoreStatus(Processor p, in Instruction i) =>
         p.X87Available() && p.TryWriteOperand(in i, 0, p.State->Fsw) ? Outcome.Retired : Outcome.Fault;
 
     private static Outcome Wait(Processor p, in Instruction i) => p.WaitReady() ? Outcome.Retired : Outcome.Fault;
 
-    private static Outcome Nop(Processor p, in Instruction i) => p.X87Ready() ? Outcome.Retired : Outcome.Fault;
+    private static Outcome Nop(Processor p, in Instruction i)
+    {
+        if (!p.X87Ready())
+        {
+            return Outcome.Fault;
+        }
+
+        p.RecordX87(in i);
+        return Outcome.Retired;
+    }
 
     /// <summary>FNENI, FNDISI, FNSETPM of older processors: nothing.</summary>
     private static Outcome Ignored(Processor p, in Instruction i) => p.X87Available() ? Outcome.Retired : Outcome.Fault;
@@ -131,6 +140,7 @@ internal static unsafe class X87Control
             return Outcome.Fault;
         }
 
+        p.RecordX87(in i);
         p.ClearC1();
         p.IncrementTop();
         return Outcome.Retired;
@@ -143,6 +153,7 @@ internal static unsafe class X87Control
             return Outcome.Fault;
         }
 
+        p.RecordX87(in i);
         p.ClearC1();
         p.DecrementTop();
         return Outcome.Retired;
@@ -229,30 +240,31 @@ internal static unsafe class X87Control
     private static int Environment(Processor p, in Instruction i, byte* area)
     {
         CpuState* cpu = p.State;
-        bool protectedMode = !p.IsRealOrVirtual8086;
+        bool isReal = p.IsRealOrVirtual8086;
+        uint code = (uint)cpu->Fip + (isReal ? (uint)cpu->Fcs << 4 : 0);
+        uint operand = (uint)cpu->Fdp + (isReal ? (uint)cpu->Fds << 4 : 0);
         if (i.Code is Code.Fnstenv_m14byte or Code.Fnsave_m94byte)
         {
             ushort* words = (ushort*)area;
             words[0] = cpu->Fcw;
             words[1] = cpu->Fsw;
             words[2] = Tags(cpu, cpu->Ftw);
-            uint linear = (uint)(cpu->Fip + ((uint)cpu->Fcs << 4));
-            uint operand = (uint)(cpu->Fdp + ((uint)cpu->Fds << 4));
-            words[3] = protectedMode ? (ushort)cpu->Fip : (ushort)linear;
-            words[4] = protectedMode ? cpu->Fcs : (ushort)(((linear >> 4) & 0xF000) | (cpu->Fop & 0x7FFU));
-            words[5] = protectedMode ? (ushort)cpu->Fdp : (ushort)operand;
-            words[6] = protectedMode ? cpu->Fds : (ushort)((operand >> 4) & 0xF000);
+            words[3] = (ushort)code;
+            words[4] = isReal ? (ushort)(((code >> 4) & 0xF000) | (cpu->Fop & 0x7FFU)) : cpu->Fcs;
+            words[5] = (ushort)operand;
+            words[6] = isReal ? (ushort)((operand >> 4) & 0xF000) : cpu->Fds;
             return 14;
         }
 
+        const uint Reserved = 0xFFFF_0000;
         uint* doublewords = (uint*)area;
-        doublewords[0] = 0xFFFF_0000U | cpu->Fcw;
-        doublewords[1] = 0xFFFF_0000U | cpu->Fsw;
-        doublewords[2] = 0xFFFF_0000U | Tags(cpu, cpu->Ftw);
-        doublewords[3] = (uint)cpu->Fip;
-        doublewords[4] = ((cpu->Fop & 0x7FFU) << 16) | cpu->Fcs;
-        doublewords[5] = (uint)cpu->Fdp;
-        doublewords[6] = 0xFFFF_0000U | cpu->Fds;
+        doublewords[0] = Reserved | cpu->Fcw;
+        doublewords[1] = Reserved | cpu->Fsw;
+        doublewords[2] = Reserved | Tags(cpu, cpu->Ftw);
+        doublewords[3] = isReal ? Reserved | (ushort)code : code;
+        doublewords[4] = isReal ? ((code >> 4) & 0x0FFF_F000) | (cpu->Fop & 0x7FFU) : ((cpu->Fop & 0x7FFU) << 16) | cpu->Fcs;
+        doublewords[5] = isReal ? Reserved | (ushort)operand : operand;
+        doublewords[6] = isReal ? (operand >> 4) & 0x0FFF_F000 : Reserved | cpu->Fds;
         return 28;
     }
 
@@ -263,20 +275,26 @@ internal static unsafe class X87Control
         cpu->Fcw = Defined(*(ushort*)area);
         cpu->Fsw = *(ushort*)(area + step);
         cpu->Ftw = Tags(cpu, *(ushort*)(area + (2 * step)));
-        if (narrow)
+        uint code = narrow ? *(ushort*)(area + 6) : *(uint*)(area + 12);
+        uint codeHigh = narrow ? *(ushort*)(area + 8) : *(uint*)(area + 16);
+        uint operand = narrow ? *(ushort*)(area + 10) : *(uint*)(area + 20);
+        uint operandHigh = narrow ? *(ushort*)(area + 12) : *(uint*)(area + 24);
+        if (p.IsRealOrVirtual8086)
         {
-            cpu->Fip = ((ushort*)area)[3];
-            cpu->Fcs = ((ushort*)area)[4];
-            cpu->Fdp = ((ushort*)area)[5];
-            cpu->Fds = ((ushort*)area)[6];
+            // Linear addresses, their upper bits above the opcode.
+            cpu->Fip = (ushort)code | ((codeHigh & 0x0FFF_F000) << 4);
+            cpu->Fdp = (ushort)operand | ((operandHigh & 0x0FFF_F000) << 4);
+            cpu->Fop = (ushort)(codeHigh & 0x7FF);
+            cpu->Fcs = 0;
+            cpu->Fds = 0;
         }
         else
         {
-            cpu->Fip = ((uint*)area)[3];
-            cpu->Fcs = ((ushort*)area)[8];
-            cpu->Fop = (ushort)(((ushort*)area)[9] & 0x7FF);
-            cpu->Fdp = ((uint*)area)[5];
-            cpu->Fds = ((ushort*)area)[12];
+            cpu->Fip = code;
+            cpu->Fdp = operand;
+            cpu->Fcs = (ushort)codeHigh;
+            cpu->Fds = (ushort)operandHigh;
+            cpu->Fop = narrow ? cpu->Fop : (ushort)((codeHigh >> 16) & 0x7FF);
         }
 
         p.UpdateErrorSummary();

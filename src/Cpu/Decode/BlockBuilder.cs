@@ -119,11 +119,11 @@ internal sealed unsafe class BlockBuilder(Type dispatch)
             uint accesses;
             if (n == count - 2 && _instructions[n + 1].FlowControl == FlowControl.ConditionalBranch
                 && IsReachable(block->Mode, in _instructions[n + 1])
-                && _lowering.TryFuse(in i, in _instructions[n + 1], op, out accesses))
+                && _lowering.TryFuse(in i, in _instructions[n + 1], op, _flagsDead[n], out accesses))
             {
                 op->Length += (byte)_instructions[n + 1].Length;
                 block->Accesses += accesses;
-                AddExits(block, ops, opCount, in _instructions[n + 1]);
+                block->ExitCount = AddExits(ops, opCount, in _instructions[n + 1]);
                 hasExits = true;
                 break;
             }
@@ -133,7 +133,7 @@ internal sealed unsafe class BlockBuilder(Type dispatch)
                 block->Accesses += accesses;
                 if (n == count - 1 && endsInBranch)
                 {
-                    AddExits(block, ops, opCount, in i);
+                    block->ExitCount = AddExits(ops, opCount, in i);
                     hasExits = true;
                 }
 
@@ -153,6 +153,7 @@ internal sealed unsafe class BlockBuilder(Type dispatch)
             through->IpOffset = block->Length;
             _lowering.LowerFallThrough(through);
             AddExit(ops, opCount + 1, _instructions[count - 1].NextIP);
+            block->ExitCount = 2; // the op that goes through, and the exit behind it
         }
 
         end = (byte*)sites;
@@ -175,21 +176,18 @@ internal sealed unsafe class BlockBuilder(Type dispatch)
         i.Op0Kind != OpKind.NearBranch64 || (mode & ExecutionMode.Code64) == 0
         || (ulong)((long)(i.NearBranch64 << 16) >> 16) == i.NearBranch64;
 
-    private void AddExits(Block* block, Op* ops, int opIndex, in Instruction branch)
+    /// <summary>How many there are.</summary>
+    private byte AddExits(Op* ops, int opIndex, in Instruction branch)
     {
-        switch (branch.FlowControl)
+        bool isDirect = branch.FlowControl is FlowControl.ConditionalBranch or FlowControl.UnconditionalBranch or FlowControl.Call;
+        AddExit(ops, opIndex, isDirect && branch.FlowControl != FlowControl.ConditionalBranch ? branch.NearBranchTarget : branch.NextIP);
+        if (branch.FlowControl != FlowControl.ConditionalBranch)
         {
-            case FlowControl.ConditionalBranch:
-                AddExit(ops, opIndex, branch.NextIP);
-                AddExit(ops, opIndex + 1, branch.NearBranchTarget);
-                break;
-            case FlowControl.UnconditionalBranch or FlowControl.Call:
-                AddExit(ops, opIndex, branch.NearBranchTarget);
-                break;
-            default:
-                AddExit(ops, opIndex, branch.NextIP);
-                break;
+            return 1;
         }
+
+        AddExit(ops, opIndex + 1, branch.NearBranchTarget);
+        return 2;
     }
 
     private void AddExit(Op* ops, int opIndex, ulong target)

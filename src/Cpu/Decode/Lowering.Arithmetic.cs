@@ -21,7 +21,7 @@ internal sealed unsafe partial class Lowering
     };
 
     /// <summary>An operation and the conditional jump behind it as one op. False when they cannot be fused.</summary>
-    public bool TryFuse(in Instruction i, in Instruction jump, Op* op, out uint accesses)
+    public bool TryFuse(in Instruction i, in Instruction jump, Op* op, bool flagsDead, out uint accesses)
     {
         accesses = 0;
         if (!HasFlatCode || !jump.Code.IsJccShortOrNear() || i.HasLockPrefix)
@@ -40,38 +40,33 @@ internal sealed unsafe partial class Lowering
 
             op->Dst = Offset(i.Op0Register);
             Type unary = i.Mnemonic == Mnemonic.Dec ? typeof(Dec) : typeof(Inc);
-            return Set(op, typeof(FusedHandlers), nameof(FusedHandlers.Unary), unary, Width(i.Op0Register.GetSize()), condition);
+            return Set(op, nameof(Shells.Branch), typeof(UnaryTest<,,,>), unary, Width(i.Op0Register.GetSize()), condition, Flags(flagsDead));
         }
 
         Type width = Width(OperandShells.SizeOf(in i, 0));
-        string? shell = BinaryForm(in i, op, out Type? address);
-        if (shell is null)
+        if (BinaryForm(in i, op, out Type? address) is not { } form)
         {
             return false;
         }
 
         accesses = address is null ? 0U : 1U;
-        return address is null
-            ? Set(op, typeof(FusedHandlers), shell, operation, width, condition)
-            : Set(op, typeof(FusedHandlers), shell, operation, width, address, condition);
+        string shell = address is null ? nameof(Shells.Branch) : nameof(Shells.BranchMemory);
+        return Set(op, shell, form.Test, operation, width, condition, Flags(flagsDead), address);
     }
 
     private bool Binary(Type operation, in Instruction i, Op* op, bool flagsDead)
     {
-        string? shell = BinaryForm(in i, op, out Type? address);
-        if (shell is null)
+        if (BinaryForm(in i, op, out Type? address) is not { } form)
         {
             return false;
         }
 
         Type width = Width(OperandShells.SizeOf(in i, 0));
-        return address is null
-            ? Set(op, typeof(BinaryHandlers), shell, operation, width, Flags(flagsDead))
-            : Set(op, typeof(BinaryHandlers), shell, operation, width, Flags(flagsDead), address);
+        return Set(op, address is null ? nameof(Shells.Plain) : nameof(Shells.Memory), form.Body, operation, width, Flags(flagsDead), address: address);
     }
 
-    /// <summary>Fills operand fields and names the shell; null when the operands have no fast form.</summary>
-    private string? BinaryForm(in Instruction i, Op* op, out Type? address)
+    /// <summary>Fills operand fields and names the bodies, alone and fused with a branch; null when the operands have no fast form.</summary>
+    private (Type Body, Type Test)? BinaryForm(in Instruction i, Op* op, out Type? address)
     {
         address = null;
         if (i.Op0Kind == OpKind.Register)
@@ -81,12 +76,12 @@ internal sealed unsafe partial class Lowering
             {
                 case OpKind.Register:
                     op->Src = Offset(i.Op1Register);
-                    return nameof(BinaryHandlers.RegReg);
+                    return (typeof(RegReg<,,>), typeof(RegRegTest<,,,>));
                 case OpKind.Memory:
-                    return TryAddress(in i, op, out address) ? nameof(BinaryHandlers.RegMem) : null;
+                    return TryAddress(in i, op, out address) ? (typeof(RegMem<,,>), typeof(RegMemTest<,,,>)) : null;
                 default:
                     op->Imm = i.GetImmediate(1);
-                    return nameof(BinaryHandlers.RegImm);
+                    return (typeof(RegImm<,,>), typeof(RegImmTest<,,,>));
             }
         }
 
@@ -98,11 +93,11 @@ internal sealed unsafe partial class Lowering
         if (i.Op1Kind == OpKind.Register)
         {
             op->Src = Offset(i.Op1Register);
-            return nameof(BinaryHandlers.MemReg);
+            return (typeof(MemReg<,,>), typeof(MemRegTest<,,,>));
         }
 
         op->Small = (int)i.GetImmediate(1);
-        return nameof(BinaryHandlers.MemImm);
+        return (typeof(MemImm<,,>), typeof(MemImmTest<,,,>));
     }
 
     private bool Unary(Type operation, in Instruction i, Op* op, bool flagsDead)
@@ -111,32 +106,38 @@ internal sealed unsafe partial class Lowering
         if (i.Op0Kind == OpKind.Register)
         {
             op->Dst = Offset(i.Op0Register);
-            return Set(op, typeof(UnaryHandlers), nameof(UnaryHandlers.Reg1), operation, width, Flags(flagsDead));
+            return Plain(op, typeof(UnaryReg<,,>), operation, width, Flags(flagsDead));
         }
 
-        return TryAddress(in i, op, out Type address)
-            && Set(op, typeof(UnaryHandlers), nameof(UnaryHandlers.Mem), operation, width, Flags(flagsDead), address);
+        return TryAddress(in i, op, out Type address) && Memory(op, address, typeof(UnaryMem<,,>), operation, width, Flags(flagsDead));
     }
 
     private bool Shift(Type operation, in Instruction i, Op* op, bool flagsDead)
     {
-        if (i.Op0Kind != OpKind.Register)
+        int size = OperandShells.SizeOf(in i, 0);
+        bool isMemory = i.Op0Kind != OpKind.Register;
+        if (i.Op1Kind == OpKind.Register)
+        {
+            op->Dst = Offset(i.Op0Register);
+            return !isMemory && Plain(op, typeof(ShiftCl<,>), operation, Width(size));
+        }
+
+        op->Small = (int)i.GetImmediate(1) & (size == 8 ? 63 : 31);
+        if (op->Small == 0)
         {
             return false;
         }
 
-        int size = i.Op0Register.GetSize();
-        op->Dst = Offset(i.Op0Register);
-        if (i.Op1Kind == OpKind.Register)
+        if (isMemory)
         {
-            return Set(op, typeof(UnaryHandlers), nameof(UnaryHandlers.ShiftCl), operation, Width(size));
+            return TryAddress(in i, op, out Type address) && Memory(op, address, typeof(ShiftMemImm<,,>), operation, Width(size), Flags(flagsDead));
         }
 
-        op->Small = (int)i.GetImmediate(1) & (size == 8 ? 63 : 31);
-        return op->Small != 0 && Set(op, typeof(UnaryHandlers), nameof(UnaryHandlers.ShiftImm), operation, Width(size), Flags(flagsDead));
+        op->Dst = op->Src = Offset(i.Op0Register);
+        return Plain(op, typeof(ShiftImm<,,>), operation, Width(size), Flags(flagsDead));
     }
 
-    private bool Imul(in Instruction i, Op* op)
+    private bool Imul(in Instruction i, Op* op, bool flagsDead)
     {
         if (i.OpCount == 1)
         {
@@ -147,17 +148,22 @@ internal sealed unsafe partial class Lowering
         Type width = Width(i.Op0Register.GetSize());
         if (i.Op1Kind == OpKind.Memory)
         {
-            return i.OpCount == 2 && TryAddress(in i, op, out Type address)
-                && Set(op, typeof(UnaryHandlers), nameof(UnaryHandlers.ImulMem), width, address);
+            if (!TryAddress(in i, op, out Type address))
+            {
+                return false;
+            }
+
+            op->Small = i.OpCount == 3 ? (int)i.GetImmediate(2) : 0;
+            return Memory(op, address, i.OpCount == 3 ? typeof(ImulMemImm<,>) : typeof(ImulMem<,>), width, Flags(flagsDead));
         }
 
         op->Src = Offset(i.Op1Register);
         if (i.OpCount == 2)
         {
-            return Set(op, typeof(UnaryHandlers), nameof(UnaryHandlers.ImulReg), width);
+            return Plain(op, typeof(ImulReg<,>), width, Flags(flagsDead));
         }
 
         op->Imm = i.GetImmediate(2);
-        return Set(op, typeof(UnaryHandlers), nameof(UnaryHandlers.ImulRegImm), width);
+        return Plain(op, typeof(ImulRegImm<,>), width, Flags(flagsDead));
     }
 }

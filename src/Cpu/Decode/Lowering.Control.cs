@@ -8,19 +8,19 @@ namespace Xenolith.Cpu;
 internal sealed unsafe partial class Lowering
 {
     /// <summary>The end of a block that no branch ends: goes on through the exit behind it.</summary>
-    public void LowerFallThrough(Op* op) => Set(op, typeof(ControlHandlers), nameof(ControlHandlers.Jump));
+    public void LowerFallThrough(Op* op) => Control(op, nameof(ControlHandlers.Jump));
 
     /// <summary>An exit slot, not linked yet.</summary>
     public void LowerExit(Op* op, ulong target)
     {
-        _ = Set(op, typeof(ControlHandlers), nameof(ControlHandlers.Exit));
+        _ = Control(op, nameof(ControlHandlers.Exit));
         op->TargetRip = target;
         op->Target = CodeArena.NoBlock;
     }
 
     public void LowerCold(Op* op, ColdSite* site)
     {
-        _ = Set(op, typeof(ControlHandlers), nameof(ControlHandlers.Cold));
+        _ = Control(op, nameof(ControlHandlers.Cold));
         op->Imm = (ulong)site;
     }
 
@@ -39,12 +39,12 @@ internal sealed unsafe partial class Lowering
         {
             case OpKind.Register when i.Op0Register.IsGPR():
                 op->Src = Offset(i.Op0Register);
-                return Set(op, typeof(ControlHandlers), nameof(ControlHandlers.PushReg), width);
+                return Memory(op, typeof(BelowStack<>).MakeGenericType(width), typeof(PushReg<>), width);
             case OpKind.Register or OpKind.Memory:
                 return false;
             default:
                 op->Imm = i.GetImmediate(0);
-                return Set(op, typeof(ControlHandlers), nameof(ControlHandlers.PushImm), width);
+                return Memory(op, typeof(BelowStack<>).MakeGenericType(width), typeof(PushImm<>), width);
         }
     }
 
@@ -56,12 +56,12 @@ internal sealed unsafe partial class Lowering
         }
 
         op->Dst = Offset(i.Op0Register);
-        return Set(op, typeof(ControlHandlers), nameof(ControlHandlers.PopReg), width);
+        return Memory(op, typeof(TopOfStack<>).MakeGenericType(width), typeof(PopReg<>), width);
     }
 
     private bool Leave(in Instruction i, Op* op) =>
         StackWidth(i.Code switch { Code.Leaveq => 8, Code.Leaved => 4, _ => 2 }) is { } width
-        && Set(op, typeof(ControlHandlers), nameof(ControlHandlers.Leave), width);
+        && Memory(op, typeof(FramePointer<>).MakeGenericType(width), typeof(Leave<>), width);
 
     private bool Call(in Instruction i, Op* op)
     {
@@ -73,7 +73,7 @@ internal sealed unsafe partial class Lowering
         if (i.Code.IsCallNear())
         {
             op->Imm = i.NextIP;
-            return Set(op, typeof(ControlHandlers), nameof(ControlHandlers.Call), width);
+            return Control(op, nameof(ControlHandlers.Call), width);
         }
 
         if (!i.Code.IsCallNearIndirect() || OperandShells.SizeOf(in i, 0) != (_is64 ? 8 : 4))
@@ -85,11 +85,11 @@ internal sealed unsafe partial class Lowering
         {
             op->Imm = i.NextIP;
             op->Src = Offset(i.Op0Register);
-            return Set(op, typeof(ControlHandlers), nameof(ControlHandlers.CallReg), width);
+            return Control(op, nameof(ControlHandlers.CallReg), width);
         }
 
         return TryAddress(in i, op, out Type address)
-            && Set(op, typeof(ControlHandlers), nameof(ControlHandlers.CallMem), width, address);
+            && Control(op, nameof(ControlHandlers.CallMem), width, address);
     }
 
     private bool Jump(in Instruction i, Op* op)
@@ -101,7 +101,7 @@ internal sealed unsafe partial class Lowering
 
         if (i.Code.IsJmpShortOrNear())
         {
-            return Set(op, typeof(ControlHandlers), nameof(ControlHandlers.Jump));
+            return Control(op, nameof(ControlHandlers.Jump));
         }
 
         if (!i.Code.IsJmpNearIndirect() || OperandShells.SizeOf(in i, 0) != (_is64 ? 8 : 4))
@@ -113,10 +113,10 @@ internal sealed unsafe partial class Lowering
         if (i.Op0Kind == OpKind.Register)
         {
             op->Src = Offset(i.Op0Register);
-            return Set(op, typeof(ControlHandlers), nameof(ControlHandlers.JumpReg), width);
+            return Control(op, nameof(ControlHandlers.JumpReg), width);
         }
 
-        return TryAddress(in i, op, out Type address) && Set(op, typeof(ControlHandlers), nameof(ControlHandlers.JumpMem), width, address);
+        return TryAddress(in i, op, out Type address) && Control(op, nameof(ControlHandlers.JumpMem), width, address);
     }
 
     private bool Return(in Instruction i, Op* op)
@@ -132,6 +132,6 @@ internal sealed unsafe partial class Lowering
         }
 
         op->Imm = i.OpCount == 0 ? 0UL : i.Immediate16;
-        return Set(op, typeof(ControlHandlers), nameof(ControlHandlers.Return), width);
+        return Control(op, nameof(ControlHandlers.Return), width);
     }
 }

@@ -27,12 +27,12 @@ internal sealed unsafe partial class Lowering
             {
                 case OpKind.Register:
                     op->Src = Offset(i.Op1Register);
-                    return Set(op, typeof(MoveHandlers), nameof(MoveHandlers.MovReg), width);
+                    return Plain(op, typeof(MovReg<>), width);
                 case OpKind.Memory:
-                    return TryAddress(in i, op, out Type source) && Set(op, typeof(MoveHandlers), nameof(MoveHandlers.Load), width, source);
+                    return TryAddress(in i, op, out Type source) && Memory(op, source, typeof(Load<>), width);
                 default:
                     op->Imm = i.GetImmediate(1);
-                    return Set(op, typeof(MoveHandlers), nameof(MoveHandlers.MovImm), width);
+                    return Plain(op, typeof(MovImm<>), width);
             }
         }
 
@@ -44,11 +44,11 @@ internal sealed unsafe partial class Lowering
         if (i.Op1Kind == OpKind.Register)
         {
             op->Src = Offset(i.Op1Register);
-            return Set(op, typeof(MoveHandlers), nameof(MoveHandlers.Store), width, address);
+            return Memory(op, address, typeof(Store<>), width);
         }
 
         op->Small = (int)i.GetImmediate(1);
-        return Set(op, typeof(MoveHandlers), nameof(MoveHandlers.StoreImm), width, address);
+        return Memory(op, address, typeof(StoreImm<>), width);
     }
 
     private bool Extend(in Instruction i, Op* op, bool isSigned)
@@ -60,11 +60,11 @@ internal sealed unsafe partial class Lowering
         if (i.Op1Kind == OpKind.Register)
         {
             op->Src = Offset(i.Op1Register);
-            return Set(op, typeof(MoveHandlers), nameof(MoveHandlers.ExtendReg), source, destination);
+            return Plain(op, typeof(ExtendReg<,>), source, destination);
         }
 
         return TryAddress(in i, op, out Type address)
-            && Set(op, typeof(MoveHandlers), nameof(MoveHandlers.ExtendMem), source, destination, address);
+            && Memory(op, address, typeof(ExtendMem<,>), source, destination);
     }
 
     /// <summary>LEA forms an offset, whatever the segment.</summary>
@@ -79,7 +79,7 @@ internal sealed unsafe partial class Lowering
         bool hasIndex = FillAddress(in i, op);
         op->Dst = Offset(i.Op0Register);
         Type address = bits == 32 ? typeof(Address32) : hasIndex ? typeof(IndexedAddress) : typeof(BaseAddress);
-        return Set(op, typeof(MoveHandlers), nameof(MoveHandlers.Lea), Width(i.Op0Register.GetSize()), address);
+        return Plain(op, typeof(Lea<,>), Width(i.Op0Register.GetSize()), address);
     }
 
     private bool Exchange(in Instruction i, Op* op)
@@ -91,14 +91,14 @@ internal sealed unsafe partial class Lowering
 
         op->Dst = Offset(i.Op0Register);
         op->Src = Offset(i.Op1Register);
-        return Set(op, typeof(MoveHandlers), nameof(MoveHandlers.ExchangeReg), Width(i.Op0Register.GetSize()));
+        return Plain(op, typeof(ExchangeReg<>), Width(i.Op0Register.GetSize()));
     }
 
     private bool ByteSwap(in Instruction i, Op* op)
     {
         op->Dst = Offset(i.Op0Register);
         int size = i.Op0Register.GetSize();
-        return size >= 4 && Set(op, typeof(MoveHandlers), nameof(MoveHandlers.ByteSwap), Width(size));
+        return size >= 4 && Plain(op, typeof(ByteSwap<>), Width(size));
     }
 
     /// <summary>Jcc, CMOVcc and SETcc.</summary>
@@ -111,13 +111,18 @@ internal sealed unsafe partial class Lowering
 
         if (i.Code.IsJccShortOrNear())
         {
-            return HasFlatCode && Set(op, typeof(ControlHandlers), nameof(ControlHandlers.JumpIf), ConditionTypes.Of(i.ConditionCode));
+            return HasFlatCode && Set(op, nameof(Shells.Branch), typeof(FlagsTest<>), ConditionTypes.Of(i.ConditionCode));
         }
 
-        if (i.OpCount == 1 && i.Op0Kind == OpKind.Register && i.Op0Register.GetSize() == 1)
+        if (i.OpCount == 1 && OperandShells.SizeOf(in i, 0) == 1) // SETcc
         {
+            if (i.Op0Kind == OpKind.Memory)
+            {
+                return TryAddress(in i, op, out Type place) && Memory(op, place, typeof(SetMem<>), ConditionTypes.Of(i.ConditionCode));
+            }
+
             op->Dst = Offset(i.Op0Register);
-            return Set(op, typeof(MoveHandlers), nameof(MoveHandlers.SetReg), ConditionTypes.Of(i.ConditionCode));
+            return Plain(op, typeof(SetReg<>), ConditionTypes.Of(i.ConditionCode));
         }
 
         if (i.OpCount != 2 || i.Op0Kind != OpKind.Register || !i.Op0Register.IsGPR())
@@ -131,10 +136,10 @@ internal sealed unsafe partial class Lowering
         if (i.Op1Kind == OpKind.Register)
         {
             op->Src = Offset(i.Op1Register);
-            return Set(op, typeof(MoveHandlers), nameof(MoveHandlers.CmovReg), condition, width);
+            return Plain(op, typeof(CmovReg<,>), condition, width);
         }
 
         return TryAddress(in i, op, out Type address)
-            && Set(op, typeof(MoveHandlers), nameof(MoveHandlers.CmovMem), condition, width, address);
+            && Memory(op, address, typeof(CmovMem<,>), condition, width);
     }
 }

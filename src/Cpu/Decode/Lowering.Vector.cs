@@ -126,10 +126,10 @@ internal sealed unsafe partial class Lowering
         if (i.Op1Kind == OpKind.Register)
         {
             op->Src = Number(i.Op1Register);
-            return Set(op, typeof(VectorHandlers), nameof(VectorHandlers.MoveReg));
+            return Plain(op, typeof(VectorMove));
         }
 
-        return TryAddress(in i, op, out Type address) && Set(op, typeof(VectorHandlers), nameof(VectorHandlers.Load), alignment, address);
+        return TryAddress(in i, op, out Type address) && Memory(op, address, typeof(VectorLoad<>), alignment);
     }
 
     private bool VectorStore(in Instruction i, Op* op, Type alignment)
@@ -138,36 +138,36 @@ internal sealed unsafe partial class Lowering
         if (i.Op0Kind == OpKind.Register)
         {
             op->Dst = Number(i.Op0Register);
-            return Set(op, typeof(VectorHandlers), nameof(VectorHandlers.MoveReg));
+            return Plain(op, typeof(VectorMove));
         }
 
-        return TryAddress(in i, op, out Type address) && Set(op, typeof(VectorHandlers), nameof(VectorHandlers.Store), alignment, address);
+        return TryAddress(in i, op, out Type address) && Memory(op, address, typeof(VectorStore<>), alignment);
     }
 
     private bool LowLoad(in Instruction i, Op* op, Type width)
     {
         op->Dst = Number(i.Op0Register);
-        return TryAddress(in i, op, out Type address) && Set(op, typeof(VectorHandlers), nameof(VectorHandlers.LoadLow), width, address);
+        return TryAddress(in i, op, out Type address) && Memory(op, address, typeof(LoadLow<>), width);
     }
 
     private bool LowStore(in Instruction i, Op* op, Type width)
     {
         op->Src = Number(i.Op1Register);
-        return TryAddress(in i, op, out Type address) && Set(op, typeof(VectorHandlers), nameof(VectorHandlers.StoreLow), width, address);
+        return TryAddress(in i, op, out Type address) && Memory(op, address, typeof(StoreLow<>), width);
     }
 
     private bool LowMove(in Instruction i, Op* op, Type width)
     {
         op->Dst = Number(i.Op0Register);
         op->Src = Number(i.Op1Register);
-        return Set(op, typeof(VectorHandlers), nameof(VectorHandlers.MoveLow), width);
+        return Plain(op, typeof(MoveLow<>), width);
     }
 
     private bool GeneralMove(in Instruction i, Op* op, Type width, bool toVector)
     {
         op->Dst = toVector ? Number(i.Op0Register) : Offset(i.Op0Register);
         op->Src = toVector ? Offset(i.Op1Register) : Number(i.Op1Register);
-        return Set(op, typeof(VectorHandlers), toVector ? nameof(VectorHandlers.FromGeneral) : nameof(VectorHandlers.ToGeneral), width);
+        return Plain(op, toVector ? typeof(FromGeneral<>) : typeof(ToGeneral<>), width);
     }
 
     private bool VectorImmediate(in Instruction i, Op* op, Type operation)
@@ -175,14 +175,14 @@ internal sealed unsafe partial class Lowering
         op->Dst = Number(i.Op0Register);
         op->Src = Number(i.Op1Register);
         op->Small = i.Immediate8;
-        return Set(op, typeof(VectorHandlers), nameof(VectorHandlers.BlockImm), operation);
+        return Plain(op, typeof(BlockImm<>), operation);
     }
 
     private bool VectorShift(in Instruction i, Op* op, Type operation, Type width)
     {
         op->Dst = Number(i.Op0Register);
         op->Small = i.Immediate8;
-        return Set(op, typeof(VectorHandlers), nameof(VectorHandlers.ShiftImm), operation, width);
+        return Plain(op, typeof(VectorShiftImm<,>), operation, width);
     }
 
     /// <summary>op xmm, xmm/m of the two tables.</summary>
@@ -205,8 +205,8 @@ internal sealed unsafe partial class Lowering
         if (BlockOps.TryGetValue(i.Mnemonic, out Type? block))
         {
             return memory
-                ? Set(op, typeof(VectorHandlers), nameof(VectorHandlers.BlockMem), block, address)
-                : Set(op, typeof(VectorHandlers), nameof(VectorHandlers.BlockReg), block);
+                ? Memory(op, address, typeof(BlockMem<>), block)
+                : Plain(op, typeof(BlockReg<>), block);
         }
 
         if (!FloatOps.TryGetValue(i.Mnemonic, out (Type Op, bool IsSingle, bool IsScalar) real))
@@ -216,11 +216,11 @@ internal sealed unsafe partial class Lowering
 
         Type element = real.IsSingle ? typeof(SingleElement) : typeof(DoubleElement);
         Type width = real.IsSingle ? typeof(uint) : typeof(ulong);
-        string shell = real.IsScalar
-            ? (memory ? nameof(FloatHandlers.ScalarMem) : nameof(FloatHandlers.ScalarReg))
-            : (memory ? nameof(FloatHandlers.PackedMem) : nameof(FloatHandlers.PackedReg));
+        Type body = real.IsScalar
+            ? (memory ? typeof(ScalarMem<,,>) : typeof(ScalarReg<,,>))
+            : (memory ? typeof(PackedMem<,,>) : typeof(PackedReg<,,>));
         return memory
-            ? Set(op, typeof(FloatHandlers), shell, real.Op, element, width, address)
-            : Set(op, typeof(FloatHandlers), shell, real.Op, element, width);
+            ? Set(op, nameof(Shells.TryMemory), body, real.Op, element, width, address: address)
+            : Set(op, nameof(Shells.Try), body, real.Op, element, width);
     }
 }

@@ -62,16 +62,16 @@ internal sealed unsafe partial class Lowering(Type dispatch)
             Mnemonic.Sar => Shift(typeof(Sar), in i, op, flagsDead),
             Mnemonic.Rol => Shift(typeof(Rol), in i, op, flagsDead),
             Mnemonic.Ror => Shift(typeof(Ror), in i, op, flagsDead),
-            Mnemonic.Imul => Imul(in i, op),
+            Mnemonic.Imul => Imul(in i, op, flagsDead),
             Mnemonic.Mov => Mov(in i, op),
             Mnemonic.Movzx => Extend(in i, op, isSigned: false),
             Mnemonic.Movsx or Mnemonic.Movsxd => Extend(in i, op, isSigned: true),
             Mnemonic.Lea => Lea(in i, op),
             Mnemonic.Xchg => Exchange(in i, op),
             Mnemonic.Bswap => ByteSwap(in i, op),
-            Mnemonic.Cdq => Set(op, typeof(MoveHandlers), nameof(MoveHandlers.SignToRdx), typeof(uint)),
-            Mnemonic.Cqo => Set(op, typeof(MoveHandlers), nameof(MoveHandlers.SignToRdx), typeof(ulong)),
-            Mnemonic.Nop or Mnemonic.Endbr64 or Mnemonic.Endbr32 => Set(op, typeof(MoveHandlers), nameof(MoveHandlers.Nothing)),
+            Mnemonic.Cdq => Plain(op, typeof(SignToRdx<>), typeof(uint)),
+            Mnemonic.Cqo => Plain(op, typeof(SignToRdx<>), typeof(ulong)),
+            Mnemonic.Nop or Mnemonic.Endbr64 or Mnemonic.Endbr32 => Plain(op, typeof(Nothing)),
             Mnemonic.Push => Push(in i, op),
             Mnemonic.Pop => Pop(in i, op),
             Mnemonic.Leave => Leave(in i, op),
@@ -95,14 +95,22 @@ internal sealed unsafe partial class Lowering(Type dispatch)
             || i.Op0Kind == OpKind.Memory || i.Op1Kind == OpKind.Memory;
     }
 
-    /// <summary>Gives the op its handler: the shell closed over these types and the dispatch.</summary>
-    private bool Set(Op* op, Type group, string shell, Type? a = null, Type? b = null, Type? c = null, Type? d = null)
+    /// <summary>Gives the op its handler: a body, closed over its types, in the shell for registers only.</summary>
+    private bool Plain(Op* op, Type body, Type? a = null, Type? b = null, Type? c = null) => Set(op, nameof(Shells.Plain), body, a, b, c);
+
+    /// <summary>As <see cref="Plain"/>, in the shell for one memory operand.</summary>
+    private bool Memory(Op* op, Type address, Type body, Type? a = null, Type? b = null, Type? c = null) =>
+        Set(op, nameof(Shells.Memory), body, a, b, c, address: address);
+
+    private bool Set(Op* op, string shell, Type body, Type? a = null, Type? b = null, Type? c = null, Type? d = null, Type? address = null)
     {
-        op->Handler = a is null ? HandlerTable.Find(group, shell, dispatch)
-            : b is null ? HandlerTable.Find(group, shell, a, dispatch)
-            : c is null ? HandlerTable.Find(group, shell, a, b, dispatch)
-            : d is null ? HandlerTable.Find(group, shell, a, b, c, dispatch)
-            : HandlerTable.Find(group, shell, a, b, c, d, dispatch);
+        op->Handler = HandlerTable.Find(typeof(Shells), shell, dispatch, body, a, b, c, d, address);
+        return true;
+    }
+
+    private bool Control(Op* op, string handler, Type? width = null, Type? address = null)
+    {
+        op->Handler = HandlerTable.Find(typeof(ControlHandlers), handler, dispatch, a: width, address: address);
         return true;
     }
 

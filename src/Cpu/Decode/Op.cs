@@ -121,6 +121,12 @@ internal unsafe struct Block
     /// <summary>Of a block of one instruction that goes on in another page: where it goes on; else zero.</summary>
     public ulong SecondHpa;
 
+    /// <summary>Exits behind the ops.</summary>
+    public byte ExitCount;
+
+    /// <summary>How often a sample met it, and <see cref="HotCode.Hot"/> once its ops have handlers of their own.</summary>
+    public byte Heat;
+
     /// <summary>The ops of a block.</summary>
     public static Op* Ops(Block* block) => (Op*)(block + 1);
 

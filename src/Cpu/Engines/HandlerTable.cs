@@ -11,15 +11,54 @@ namespace Xenolith.Cpu;
 /// </summary>
 internal static unsafe class HandlerTable
 {
-    private static readonly Dictionary<Key, nint> Compiled = [];
-    private static readonly Dictionary<(Type Group, string Name), MethodInfo> Shells = [];
+    /// <summary>How many copies of a handler there may be, itself included.</summary>
+    public const int Copies = 12;
 
-    /// <summary>The handler <paramref name="name"/> of a group of shells, for these type arguments, dispatch last.</summary>
-    public static delegate*<CpuState*, Op*, Op*> Find(Type group, string name, Type a, Type? b = null, Type? c = null, Type? d = null, Type? e = null)
+    private static readonly Dictionary<Key, nint> Compiled = [];
+    private static readonly Dictionary<nint, (Key Key, int Given)> Keys = [];
+    private static readonly Dictionary<(Type Group, string Name), MethodInfo> Methods = [];
+
+    /// <summary>The handler <paramref name="shell"/> of a group of shells, for these type arguments.</summary>
+    /// <param name="body">The generic type of the body, to be closed over a to d; null where a to d are the shell's own arguments.</param>
+    public static delegate*<CpuState*, Op*, Op*> Find(
+        Type group, string shell, Type dispatch, Type? body = null, Type? a = null, Type? b = null, Type? c = null, Type? d = null, Type? address = null)
     {
-        Key key = new(group, name, a, b, c, d, e);
+        Key key = new(group, shell, dispatch, body, a, b, c, d, address);
         lock (Compiled)
         {
+            if (!Compiled.TryGetValue(key, out nint pointer))
+            {
+                pointer = Compile(key);
+                Compiled.Add(key, pointer);
+                Keys[pointer] = (key, 0);
+            }
+
+            return (delegate*<CpuState*, Op*, Op*>)pointer;
+        }
+    }
+
+    /// <summary>
+    /// Another copy of a threaded handler, each time another one, up to <see cref="Copies"/> of each; then they are given out again.
+    /// The copies of a copy, and of a looped handler, are itself.
+    /// </summary>
+    public static delegate*<CpuState*, Op*, Op*> NextCopy(delegate*<CpuState*, Op*, Op*> handler)
+    {
+        lock (Compiled)
+        {
+            if (!Keys.TryGetValue((nint)handler, out (Key Key, int Given) entry) || entry.Key.Dispatch != typeof(TailThreaded)
+                || entry.Key.Shell is nameof(ControlHandlers.Exit) or nameof(ControlHandlers.Cold) or nameof(ControlHandlers.Dead))
+            {
+                return handler;
+            }
+
+            Keys[(nint)handler] = (entry.Key, entry.Given + 1);
+            Type dispatch = typeof(TailThreaded);
+            for (int n = entry.Given % Copies; n > 0; n--)
+            {
+                dispatch = typeof(Copy<>).MakeGenericType(dispatch);
+            }
+
+            Key key = entry.Key with { Dispatch = dispatch };
             if (!Compiled.TryGetValue(key, out nint pointer))
             {
                 pointer = Compile(key);
@@ -38,10 +77,9 @@ internal static unsafe class HandlerTable
         {
             foreach ((Key key, nint code) in Compiled)
             {
-                string name = $"{key.Name}<{key.A.Name} {key.B?.Name} {key.C?.Name} {key.D?.Name} {key.E?.Name}>";
-                if (name.Contains(nameof(TailThreaded), StringComparison.Ordinal))
+                if (key.Dispatch == typeof(TailThreaded))
                 {
-                    found.Add((name, code));
+                    found.Add(($"{key.Shell}<{key.Body?.Name} {key.A?.Name} {key.B?.Name} {key.C?.Name} {key.D?.Name} {key.Address?.Name}>", code));
                 }
             }
         }
@@ -51,15 +89,15 @@ internal static unsafe class HandlerTable
 
     private static nint Compile(Key key)
     {
-        if (!Shells.TryGetValue((key.Group, key.Name), out MethodInfo? shell))
+        if (!Methods.TryGetValue((key.Group, key.Shell), out MethodInfo? shell))
         {
-            shell = key.Group.GetMethod(key.Name, BindingFlags.Public | BindingFlags.Static)
-                ?? throw new InvalidOperationException($"no handler {key.Group.Name}.{key.Name}");
-            Shells.Add((key.Group, key.Name), shell);
+            shell = key.Group.GetMethod(key.Shell, BindingFlags.Public | BindingFlags.Static)
+                ?? throw new InvalidOperationException($"no handler {key.Group.Name}.{key.Shell}");
+            Methods.Add((key.Group, key.Shell), shell);
         }
 
-        List<Type> types = [key.A];
-        foreach (Type? type in (ReadOnlySpan<Type?>)[key.B, key.C, key.D, key.E])
+        List<Type> types = [];
+        foreach (Type? type in (ReadOnlySpan<Type?>)[key.A, key.B, key.C, key.D])
         {
             if (type is not null)
             {
@@ -67,6 +105,17 @@ internal static unsafe class HandlerTable
             }
         }
 
+        if (key.Body is { } body)
+        {
+            types = [body.IsGenericTypeDefinition ? body.MakeGenericType([.. types]) : body];
+        }
+
+        if (key.Address is not null)
+        {
+            types.Add(key.Address);
+        }
+
+        types.Add(key.Dispatch);
         MethodInfo method = shell.MakeGenericMethod([.. types]);
         RuntimeTypeHandle[] handles = new RuntimeTypeHandle[types.Count];
         for (int i = 0; i < handles.Length; i++)
@@ -99,5 +148,6 @@ internal static unsafe class HandlerTable
         return (nint)code;
     }
 
-    private readonly record struct Key(Type Group, string Name, Type A, Type? B, Type? C, Type? D, Type? E);
+    private readonly record struct Key(
+        Type Group, string Shell, Type Dispatch, Type? Body, Type? A, Type? B, Type? C, Type? D, Type? Address);
 }

@@ -12,16 +12,18 @@ internal static unsafe class JumpCache
 {
     public const int Size = 1 << 12;
 
-    /// <summary>Null when the block is not known here.</summary>
+    /// <summary>The block that is remembered where this address would be.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)] // in every return
-    public static Block* Find(CpuState* cpu, ulong rip)
+    public static Block* Slot(CpuState* cpu, ulong rip) => ((Block**)cpu->JumpCache)[SlotOf(rip)];
+
+    /// <summary>Is it the block that an address leads to now, and does the budget suffice for it? One branch for all of it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)] // in every return
+    public static bool Leads(CpuState* cpu, Block* block, ulong rip)
     {
-        Block* block = ((Block**)cpu->JumpCache)[Slot(rip)];
         FastTlbEntry* entry = cpu->FetchTlb + ((rip >> Pages.Shift) & 0xFFFF);
-        return block->Rip == rip && block->Mode == cpu->Mode
-            && entry->FetchTag == (rip & ~Pages.OffsetMask) && (nint)rip + entry->Addend == block->HostCode
-            ? block
-            : null;
+        ulong differences = (block->Rip ^ rip) | ((ulong)block->Mode ^ (ulong)cpu->Mode) | (entry->FetchTag ^ (rip & ~Pages.OffsetMask))
+            | (ulong)(((nint)rip + entry->Addend) ^ block->HostCode) | (ulong)((cpu->Budget - block->Count) >> 63);
+        return differences == 0;
     }
 
     /// <summary>Only in modes where RIP is the linear address.</summary>
@@ -29,10 +31,10 @@ internal static unsafe class JumpCache
     {
         if ((block->Mode & ExecutionMode.FlatCode) != 0 && block->SecondHpa == 0)
         {
-            ((Block**)cpu->JumpCache)[Slot(block->Rip)] = block;
+            ((Block**)cpu->JumpCache)[SlotOf(block->Rip)] = block;
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)] // two operations
-    private static int Slot(ulong rip) => (int)(rip ^ (rip >> 12)) & (Size - 1);
+    private static int SlotOf(ulong rip) => (int)(rip ^ (rip >> 12)) & (Size - 1);
 }

@@ -11,7 +11,9 @@ public sealed unsafe partial class Processor : ICodePageObserver
     private BlockCache? _blocks;
     private BlockBuilder? _builder;
     private byte* _cutBuffer;
+    private readonly HotCode _hot = new();
     private Outcome _outcome;
+    private long _held;
 
     /// <summary>Use the loop over the same handlers instead of tail-threading; to be set before the first run.</summary>
     public bool UseLoopEngine { get; set; } = !TailCalls.Work;
@@ -25,6 +27,30 @@ public sealed unsafe partial class Processor : ICodePageObserver
 
     /// <summary>Runs blocks until something needs attention, or the budget is used up.</summary>
     private Outcome RunBlocks()
+    {
+        Hold();
+        Outcome outcome = RunWhileHolding();
+        Release(long.MaxValue);
+        return outcome;
+    }
+
+    /// <summary>Keeps back what is more than a sampling interval, so that the engine comes out to be sampled.</summary>
+    private void Hold()
+    {
+        _held = long.Max(0, State->Budget - HotCode.Interval);
+        State->Budget -= _held;
+        _sliceInstructions -= _held;
+    }
+
+    private void Release(long most)
+    {
+        long part = long.Min(_held, most);
+        _held -= part;
+        State->Budget += part;
+        _sliceInstructions += part;
+    }
+
+    private Outcome RunWhileHolding()
     {
         CpuState* cpu = State;
         BlockCache blocks = _blocks ?? StartEngine();
@@ -48,6 +74,12 @@ public sealed unsafe partial class Processor : ICodePageObserver
                 Link(exit, block);
             }
 
+            if (block->Count > cpu->Budget && _held > 0)
+            {
+                Release(HotCode.Interval);
+                _hot.OnSample(block);
+            }
+
             if (block->Count > cpu->Budget)
             {
                 block = BuildCut(blocks, block);
@@ -61,7 +93,7 @@ public sealed unsafe partial class Processor : ICodePageObserver
             blocks.Cut = null;
             exit = cpu->LastExit;
         }
-        while (_outcome == Outcome.Retired && cpu->Budget > 0 && !IsBoundaryRequested && !_stopRequested);
+        while (_outcome == Outcome.Retired && cpu->Budget + _held > 0 && !IsBoundaryRequested && !_stopRequested);
         return _outcome;
     }
 

@@ -5,220 +5,61 @@ using Xenolith.Mmu;
 
 namespace Xenolith.Cpu;
 
-/// <summary>Stack, branches, the ends of blocks, and cold instructions.</summary>
+/// <summary>Calls, jumps, the ends of blocks, and cold instructions.</summary>
 internal static unsafe class ControlHandlers
 {
-    /// <summary>PUSH r</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static Op* PushReg<T, TDispatch>(CpuState* cpu, Op* op)
-        where T : unmanaged, IBinaryInteger<T>
-        where TDispatch : struct, IDispatch
-    {
-        ulong linear = cpu->Gpr[4] - (uint)sizeof(T);
-        if (sizeof(T) == 4)
-        {
-            linear = (uint)linear; // a flat 32-bit stack wraps
-        }
-
-        FastTlbEntry* entry = Probe.Entry(cpu, linear);
-        if (entry->WriteTag != Probe.Tag(linear, sizeof(T)) && !SlowPath.Fill(cpu, op, linear, sizeof(T), AccessKind.Write))
-        {
-            return null;
-        }
-
-        *(T*)((nint)linear + entry->Addend) = Reg.Get<T>(cpu, op->Src);
-        cpu->Gpr[4] = linear;
-
-        if (TDispatch.Threaded)
-        {
-            return op[1].Handler(cpu, op + 1);
-        }
-
-        return op + 1;
-    }
-
-    /// <summary>PUSH imm</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static Op* PushImm<T, TDispatch>(CpuState* cpu, Op* op)
-        where T : unmanaged, IBinaryInteger<T>
-        where TDispatch : struct, IDispatch
-    {
-        ulong linear = cpu->Gpr[4] - (uint)sizeof(T);
-        if (sizeof(T) == 4)
-        {
-            linear = (uint)linear; // a flat 32-bit stack wraps
-        }
-
-        FastTlbEntry* entry = Probe.Entry(cpu, linear);
-        if (entry->WriteTag != Probe.Tag(linear, sizeof(T)) && !SlowPath.Fill(cpu, op, linear, sizeof(T), AccessKind.Write))
-        {
-            return null;
-        }
-
-        *(T*)((nint)linear + entry->Addend) = T.CreateTruncating(op->Imm);
-        cpu->Gpr[4] = linear;
-
-        if (TDispatch.Threaded)
-        {
-            return op[1].Handler(cpu, op + 1);
-        }
-
-        return op + 1;
-    }
-
-    /// <summary>POP r; POP rSP ends with the popped value</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static Op* PopReg<T, TDispatch>(CpuState* cpu, Op* op)
-        where T : unmanaged, IBinaryInteger<T>
-        where TDispatch : struct, IDispatch
-    {
-        ulong linear = cpu->Gpr[4];
-        if (sizeof(T) == 4)
-        {
-            linear = (uint)linear; // a flat 32-bit stack wraps
-        }
-
-        FastTlbEntry* entry = Probe.Entry(cpu, linear);
-        if (entry->ReadTag != Probe.Tag(linear, sizeof(T)) && !SlowPath.Fill(cpu, op, linear, sizeof(T), AccessKind.Read))
-        {
-            return null;
-        }
-
-        T value = *(T*)((nint)linear + entry->Addend);
-        Reg.Set(cpu, Reg.Rsp, T.CreateTruncating(linear + (uint)sizeof(T)));
-        Reg.Set(cpu, op->Dst, value);
-
-        if (TDispatch.Threaded)
-        {
-            return op[1].Handler(cpu, op + 1);
-        }
-
-        return op + 1;
-    }
-
-    /// <summary>LEAVE</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static Op* Leave<T, TDispatch>(CpuState* cpu, Op* op)
-        where T : unmanaged, IBinaryInteger<T>
-        where TDispatch : struct, IDispatch
-    {
-        ulong linear = cpu->Gpr[5];
-        if (sizeof(T) == 4)
-        {
-            linear = (uint)linear; // a flat 32-bit stack wraps
-        }
-
-        FastTlbEntry* entry = Probe.Entry(cpu, linear);
-        if (entry->ReadTag != Probe.Tag(linear, sizeof(T)) && !SlowPath.Fill(cpu, op, linear, sizeof(T), AccessKind.Read))
-        {
-            return null;
-        }
-
-        T frame = *(T*)((nint)linear + entry->Addend);
-        Reg.Set(cpu, Reg.Rsp, T.CreateTruncating(linear + (uint)sizeof(T)));
-        Reg.Set(cpu, 5 * 8, frame);
-
-        if (TDispatch.Threaded)
-        {
-            return op[1].Handler(cpu, op + 1);
-        }
-
-        return op + 1;
-    }
-
     /// <summary>CALL rel: exit op[1]</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static Op* Call<T, TDispatch>(CpuState* cpu, Op* op)
         where T : unmanaged, IBinaryInteger<T>
         where TDispatch : struct, IDispatch
     {
-        ulong linear = cpu->Gpr[4] - (uint)sizeof(T);
-        if (sizeof(T) == 4)
-        {
-            linear = (uint)linear; // a flat 32-bit stack wraps
-        }
-
+        ulong linear = BelowStack<T>.Of(cpu, op);
         FastTlbEntry* entry = Probe.Entry(cpu, linear);
-        if (entry->WriteTag != Probe.Tag(linear, sizeof(T)) && !SlowPath.Fill(cpu, op, linear, sizeof(T), AccessKind.Write))
+        if (Probe.Misses<PushImm<T>>(entry, linear))
         {
-            return null;
+            return SlowPath.Miss(cpu, op, linear, Probe.Describe<PushImm<T>>());
         }
 
-        *(T*)((nint)linear + entry->Addend) = T.CreateTruncating(op->Imm);
-        cpu->Gpr[4] = linear;
-        Op* exit = op + 1;
-        Block* next = exit->Target;
-        long left = cpu->Budget - next->Count;
-        if (left < 0)
-        {
-            if (TDispatch.Threaded)
-            {
-                return exit->Handler(cpu, exit);
-            }
-
-            return exit;
-        }
-
-        cpu->Budget = left;
-        cpu->DataAccesses += next->Accesses;
-        Op* first = (Op*)(next + 1);
+        PushImm<T>.Run(cpu, op, linear, (byte*)linear + entry->Addend);
+        Op* next = Exits.Through(cpu, op + 1);
         if (TDispatch.Threaded)
         {
-            return first->Handler(cpu, first);
+            return next->Handler(cpu, next);
         }
 
-        return first;
+        return next;
     }
 
-    /// <summary>CALL r</summary>
+    /// <summary>CALL r. The target is judged before the stack is: whatever is not plain is left to the careful way.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static Op* CallReg<T, TDispatch>(CpuState* cpu, Op* op)
         where T : unmanaged, IBinaryInteger<T>
         where TDispatch : struct, IDispatch
     {
         ulong target = ulong.CreateTruncating(Reg.Get<T>(cpu, op->Src));
-        Block* next = JumpCache.Find(cpu, target);
-        if (next == null && !SlowPath.MayBranch(cpu, op, target))
-        {
-            return null;
-        }
-
-        ulong linear = cpu->Gpr[4] - (uint)sizeof(T);
-        if (sizeof(T) == 4)
-        {
-            linear = (uint)linear; // a flat 32-bit stack wraps
-        }
-
+        ulong linear = BelowStack<T>.Of(cpu, op);
         FastTlbEntry* entry = Probe.Entry(cpu, linear);
-        if (entry->WriteTag != Probe.Tag(linear, sizeof(T)) && !SlowPath.Fill(cpu, op, linear, sizeof(T), AccessKind.Write))
+        if (Probe.Misses<PushImm<T>>(entry, linear))
         {
-            return null;
+            return SlowPath.Careful(cpu, op);
+        }
+
+        Block* block = JumpCache.Slot(cpu, target);
+        if (!JumpCache.Leads(cpu, block, target))
+        {
+            return SlowPath.IndirectCall<T>(cpu, op, target, linear);
         }
 
         *(T*)((nint)linear + entry->Addend) = T.CreateTruncating(op->Imm);
         cpu->Gpr[4] = linear;
-        if (next == null)
-        {
-            cpu->Rip = target;
-            return null;
-        }
-
-        long left = cpu->Budget - next->Count;
-        if (left < 0)
-        {
-            cpu->Rip = target;
-            return null;
-        }
-
-        cpu->Budget = left;
-        cpu->DataAccesses += next->Accesses;
-        Op* first = (Op*)(next + 1);
+        Op* next = Exits.Enter(cpu, block);
         if (TDispatch.Threaded)
         {
-            return first->Handler(cpu, first);
+            return next->Handler(cpu, next);
         }
 
-        return first;
+        return next;
     }
 
     /// <summary>CALL m: the target is read before the return address is pushed.</summary>
@@ -230,48 +71,34 @@ internal static unsafe class ControlHandlers
     {
         ulong source = TAddress.Of(cpu, op);
         FastTlbEntry* entry = Probe.Entry(cpu, source);
-        if (entry->ReadTag != Probe.Tag(source, sizeof(T)) && !SlowPath.Fill(cpu, op, source, sizeof(T), AccessKind.Read))
+        if (Probe.Misses<Load<T>>(entry, source))
         {
-            return null;
+            return SlowPath.Miss(cpu, op, source, Probe.Describe<Load<T>>());
         }
 
         ulong target = ulong.CreateTruncating(*(T*)((nint)source + entry->Addend));
-        Block* next = JumpCache.Find(cpu, target);
-        if (next == null && !SlowPath.MayBranch(cpu, op, target))
-        {
-            return null;
-        }
-
-        ulong linear = cpu->Gpr[4] - (uint)sizeof(T);
-        if (sizeof(T) == 4)
-        {
-            linear = (uint)linear; // a flat 32-bit stack wraps
-        }
-
+        ulong linear = BelowStack<T>.Of(cpu, op);
         entry = Probe.Entry(cpu, linear);
-        if (entry->WriteTag != Probe.Tag(linear, sizeof(T)))
+        if (Probe.Misses<PushImm<T>>(entry, linear))
         {
-            SlowPath.Careful(cpu, op); // the second access of one instruction: counts stay exact this way
-            return null;
+            return SlowPath.Careful(cpu, op); // the second access of one instruction: counts stay exact this way
+        }
+
+        Block* block = JumpCache.Slot(cpu, target);
+        if (!JumpCache.Leads(cpu, block, target))
+        {
+            return SlowPath.IndirectCall<T>(cpu, op, target, linear);
         }
 
         *(T*)((nint)linear + entry->Addend) = T.CreateTruncating(Block.Of(op)->Rip + op->IpOffset + op->Length);
         cpu->Gpr[4] = linear;
-        if (next == null || next->Count > cpu->Budget)
-        {
-            cpu->Rip = target;
-            return null;
-        }
-
-        cpu->Budget -= next->Count;
-        cpu->DataAccesses += next->Accesses;
-        Op* first = (Op*)(next + 1);
+        Op* next = Exits.Enter(cpu, block);
         if (TDispatch.Threaded)
         {
-            return first->Handler(cpu, first);
+            return next->Handler(cpu, next);
         }
 
-        return first;
+        return next;
     }
 
     /// <summary>JMP r</summary>
@@ -281,34 +108,19 @@ internal static unsafe class ControlHandlers
         where TDispatch : struct, IDispatch
     {
         ulong target = ulong.CreateTruncating(Reg.Get<T>(cpu, op->Src));
-        Block* next = JumpCache.Find(cpu, target);
-        if (next == null && !SlowPath.MayBranch(cpu, op, target))
+        Block* block = JumpCache.Slot(cpu, target);
+        if (!JumpCache.Leads(cpu, block, target))
         {
-            return null;
+            return SlowPath.IndirectJump(cpu, op, target, cpu->Gpr[4]);
         }
 
-        if (next == null)
-        {
-            cpu->Rip = target;
-            return null;
-        }
-
-        long left = cpu->Budget - next->Count;
-        if (left < 0)
-        {
-            cpu->Rip = target;
-            return null;
-        }
-
-        cpu->Budget = left;
-        cpu->DataAccesses += next->Accesses;
-        Op* first = (Op*)(next + 1);
+        Op* next = Exits.Enter(cpu, block);
         if (TDispatch.Threaded)
         {
-            return first->Handler(cpu, first);
+            return next->Handler(cpu, next);
         }
 
-        return first;
+        return next;
     }
 
     /// <summary>JMP m</summary>
@@ -320,40 +132,25 @@ internal static unsafe class ControlHandlers
     {
         ulong linear = TAddress.Of(cpu, op);
         FastTlbEntry* entry = Probe.Entry(cpu, linear);
-        if (entry->ReadTag != Probe.Tag(linear, sizeof(T)) && !SlowPath.Fill(cpu, op, linear, sizeof(T), AccessKind.Read))
+        if (Probe.Misses<Load<T>>(entry, linear))
         {
-            return null;
+            return SlowPath.Miss(cpu, op, linear, Probe.Describe<Load<T>>());
         }
 
         ulong target = ulong.CreateTruncating(*(T*)((nint)linear + entry->Addend));
-        Block* next = JumpCache.Find(cpu, target);
-        if (next == null && !SlowPath.MayBranch(cpu, op, target))
+        Block* block = JumpCache.Slot(cpu, target);
+        if (!JumpCache.Leads(cpu, block, target))
         {
-            return null;
+            return SlowPath.IndirectJump(cpu, op, target, cpu->Gpr[4]);
         }
 
-        if (next == null)
-        {
-            cpu->Rip = target;
-            return null;
-        }
-
-        long left = cpu->Budget - next->Count;
-        if (left < 0)
-        {
-            cpu->Rip = target;
-            return null;
-        }
-
-        cpu->Budget = left;
-        cpu->DataAccesses += next->Accesses;
-        Op* first = (Op*)(next + 1);
+        Op* next = Exits.Enter(cpu, block);
         if (TDispatch.Threaded)
         {
-            return first->Handler(cpu, first);
+            return next->Handler(cpu, next);
         }
 
-        return first;
+        return next;
     }
 
     /// <summary>RET, RET imm16</summary>
@@ -362,78 +159,29 @@ internal static unsafe class ControlHandlers
         where T : unmanaged, IBinaryInteger<T>
         where TDispatch : struct, IDispatch
     {
-        ulong linear = cpu->Gpr[4];
-        if (sizeof(T) == 4)
-        {
-            linear = (uint)linear; // a flat 32-bit stack wraps
-        }
-
+        ulong linear = TopOfStack<T>.Of(cpu, op);
         FastTlbEntry* entry = Probe.Entry(cpu, linear);
-        if (entry->ReadTag != Probe.Tag(linear, sizeof(T)) && !SlowPath.Fill(cpu, op, linear, sizeof(T), AccessKind.Read))
+        if (Probe.Misses<PopReg<T>>(entry, linear))
         {
-            return null;
+            return SlowPath.Miss(cpu, op, linear, Probe.Describe<PopReg<T>>());
         }
 
         ulong target = ulong.CreateTruncating(*(T*)((nint)linear + entry->Addend));
-        Block* next = JumpCache.Find(cpu, target);
-        if (next == null && !SlowPath.MayBranch(cpu, op, target))
+        ulong top = ulong.CreateTruncating(T.CreateTruncating(linear + (uint)sizeof(T) + op->Imm));
+        Block* block = JumpCache.Slot(cpu, target);
+        if (!JumpCache.Leads(cpu, block, target))
         {
-            return null;
+            return SlowPath.IndirectJump(cpu, op, target, top);
         }
 
-        Reg.Set(cpu, Reg.Rsp, T.CreateTruncating(linear + (uint)sizeof(T) + op->Imm));
-        if (next == null)
-        {
-            cpu->Rip = target;
-            return null;
-        }
-
-        long left = cpu->Budget - next->Count;
-        if (left < 0)
-        {
-            cpu->Rip = target;
-            return null;
-        }
-
-        cpu->Budget = left;
-        cpu->DataAccesses += next->Accesses;
-        Op* first = (Op*)(next + 1);
+        cpu->Gpr[4] = top;
+        Op* next = Exits.Enter(cpu, block);
         if (TDispatch.Threaded)
         {
-            return first->Handler(cpu, first);
+            return next->Handler(cpu, next);
         }
 
-        return first;
-    }
-
-    /// <summary>Jcc: exits op[1] not taken, op[2] taken</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static Op* JumpIf<TCondition, TDispatch>(CpuState* cpu, Op* op)
-        where TCondition : struct, ICondition
-        where TDispatch : struct, IDispatch
-    {
-        Op* exit = op + 1 + (TCondition.Holds(cpu) ? 1 : 0);
-        Block* next = exit->Target;
-        long left = cpu->Budget - next->Count;
-        if (left < 0)
-        {
-            if (TDispatch.Threaded)
-            {
-                return exit->Handler(cpu, exit);
-            }
-
-            return exit;
-        }
-
-        cpu->Budget = left;
-        cpu->DataAccesses += next->Accesses;
-        Op* first = (Op*)(next + 1);
-        if (TDispatch.Threaded)
-        {
-            return first->Handler(cpu, first);
-        }
-
-        return first;
+        return next;
     }
 
     /// <summary>JMP rel, and the end of a block that no branch ends: exit op[1]</summary>
@@ -441,28 +189,13 @@ internal static unsafe class ControlHandlers
     public static Op* Jump<TDispatch>(CpuState* cpu, Op* op)
         where TDispatch : struct, IDispatch
     {
-        Op* exit = op + 1;
-        Block* next = exit->Target;
-        long left = cpu->Budget - next->Count;
-        if (left < 0)
-        {
-            if (TDispatch.Threaded)
-            {
-                return exit->Handler(cpu, exit);
-            }
-
-            return exit;
-        }
-
-        cpu->Budget = left;
-        cpu->DataAccesses += next->Accesses;
-        Op* first = (Op*)(next + 1);
+        Op* next = Exits.Through(cpu, op + 1);
         if (TDispatch.Threaded)
         {
-            return first->Handler(cpu, first);
+            return next->Handler(cpu, next);
         }
 
-        return first;
+        return next;
     }
 
     /// <summary>The slow way through an exit: not linked yet, or the budget is too small for the next block.</summary>
@@ -470,6 +203,7 @@ internal static unsafe class ControlHandlers
     public static Op* Exit<TDispatch>(CpuState* cpu, Op* op)
         where TDispatch : struct, IDispatch
     {
+        Exits.Return(cpu, op);
         cpu->Rip = op->TargetRip;
         cpu->LastExit = op;
         return null;
@@ -480,25 +214,22 @@ internal static unsafe class ControlHandlers
     public static Op* CrossPage<TDispatch>(CpuState* cpu, Op* op)
         where TDispatch : struct, IDispatch
     {
-        Block* next = op->CrossTarget;
-        ulong rip = next->Rip;
-        FastTlbEntry* entry = cpu->FetchTlb + ((rip >> Pages.Shift) & 0xFFFF);
-        long left = cpu->Budget - next->Count;
-        if (entry->FetchTag != (rip & ~Pages.OffsetMask) || (nint)rip + entry->Addend != next->HostCode || left < 0)
+        Exits.Return(cpu, op);
+        Block* block = op->CrossTarget;
+        ulong rip = block->Rip;
+        if (!JumpCache.Leads(cpu, block, rip))
         {
             cpu->Rip = rip;
             return null;
         }
 
-        cpu->Budget = left;
-        cpu->DataAccesses += next->Accesses;
-        Op* first = (Op*)(next + 1);
+        Op* next = Exits.Enter(cpu, block);
         if (TDispatch.Threaded)
         {
-            return first->Handler(cpu, first);
+            return next->Handler(cpu, next);
         }
 
-        return first;
+        return next;
     }
 
     /// <summary>Stands in every op of a block whose code was overwritten: the next instruction is looked up anew.</summary>
@@ -507,29 +238,27 @@ internal static unsafe class ControlHandlers
         where TDispatch : struct, IDispatch
     {
         Block* block = Block.Of(op);
-        Block* next = block->Successor;
-        while (next != null && next->IsDead && next->Successor != null)
+        Block* successor = block->Successor;
+        while (successor != null && successor->IsDead && successor->Successor != null)
         {
-            block->Successor = next = next->Successor; // a block rewritten often must not leave a long chain
+            block->Successor = successor = successor->Successor; // a block rewritten often must not leave a long chain
         }
 
         cpu->Budget += block->Count - op->InstructionIndex;
         cpu->DataAccesses -= block->Accesses - op->AccessesBefore;
-        if (op->InstructionIndex != 0 || next == null || next->Count > cpu->Budget)
+        if (op->InstructionIndex != 0 || successor == null || successor->Count > cpu->Budget)
         {
             cpu->Rip = block->Rip + op->IpOffset;
             return null;
         }
 
-        cpu->Budget -= next->Count;
-        cpu->DataAccesses += next->Accesses;
-        Op* first = (Op*)(next + 1);
+        Op* next = Exits.Enter(cpu, successor);
         if (TDispatch.Threaded)
         {
-            return first->Handler(cpu, first);
+            return next->Handler(cpu, next);
         }
 
-        return first;
+        return next;
     }
 
     /// <summary>An instruction that a managed method executes.</summary>
@@ -542,11 +271,12 @@ internal static unsafe class ControlHandlers
             return null;
         }
 
+        Op* next = op + 1;
         if (TDispatch.Threaded)
         {
-            return op[1].Handler(cpu, op + 1);
+            return next->Handler(cpu, next);
         }
 
-        return op + 1;
+        return next;
     }
 }

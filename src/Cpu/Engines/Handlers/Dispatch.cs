@@ -22,6 +22,16 @@ internal readonly struct Looped : IDispatch
     public static bool Threaded => false;
 }
 
+/// <summary>
+/// The same dispatch in another copy of the handler. The JIT compiles a handler for every struct type anew, and so each use of it in a hot
+/// loop can have machine code, and above all an indirect jump, of its own (<see cref="HotCode"/>).
+/// </summary>
+internal readonly struct Copy<TDispatch> : IDispatch
+    where TDispatch : struct, IDispatch
+{
+    public static bool Threaded => TDispatch.Threaded;
+}
+
 /// <summary>How the linear address of a memory operand is formed, in modes where segments are flat.</summary>
 internal unsafe interface IAddress
 {
@@ -83,6 +93,17 @@ internal static unsafe class Reg
     public const byte Rsp = 4 * 8;
 }
 
+/// <summary>What an access asks of memory, as constants of a memory op's type.</summary>
+internal interface IAccess
+{
+    static abstract int SizeBytes { get; }
+
+    static abstract bool Writes { get; }
+
+    /// <summary>An address that is no multiple of 16 is left to the careful way, which knows whether it faults.</summary>
+    static abstract bool Aligned { get; }
+}
+
 /// <summary>The inline TLB probe: one index, one compare; an access that crosses a page compares unequal by itself.</summary>
 internal static unsafe class Probe
 {
@@ -91,4 +112,20 @@ internal static unsafe class Probe
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)] // the hit path of every memory handler
     public static ulong Tag(ulong linear, int sizeBytes) => (linear + (uint)(sizeBytes - 1)) & ~Pages.OffsetMask;
+
+    /// <summary>True when the access must go the slow way.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)] // the hit path of every memory handler
+    public static bool Misses<TAccess>(FastTlbEntry* entry, ulong linear)
+        where TAccess : struct, IAccess
+    {
+        // The low bits that must be clear stay in the tag; no tag has them set.
+        ulong tag = TAccess.Aligned ? linear & ~(Pages.OffsetMask & ~15UL) : Tag(linear, TAccess.SizeBytes);
+        return (TAccess.Writes ? entry->WriteTag : entry->ReadTag) != tag;
+    }
+
+    /// <summary>The constants of an access in one word, for <see cref="SlowPath.Miss"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)] // a constant
+    public static int Describe<TAccess>()
+        where TAccess : struct, IAccess =>
+        TAccess.SizeBytes | (TAccess.Writes ? SlowPath.WriteBit : 0) | (TAccess.Aligned ? SlowPath.AlignedBit : 0);
 }

@@ -1,10 +1,11 @@
 using System;
 
+using Xenolith.Oracle.Fuzz;
 using Xenolith.Oracle.Silicon;
 
 namespace Xenolith.Oracle;
 
-/// <summary>The command line of the oracles: <c>dotnet run --project tests/Oracle -- silicon ...</c> (tests/Oracle/README.md).</summary>
+/// <summary>Commands of the oracles: <c>dotnet run --project tests/Oracle -- silicon|fuzz ...</c> (tests/Oracle/README.md).</summary>
 public static class Program
 {
     public static int Main(string[] args)
@@ -14,7 +15,12 @@ public static class Program
             return SiliconCommand.Run(args.AsSpan(1));
         }
 
-        Console.Error.WriteLine("usage: silicon list|compare|capture ... (see tests/Oracle/README.md)");
+        if (args is ["fuzz", ..])
+        {
+            return FuzzCommand.Run(args.AsSpan(1));
+        }
+
+        Console.Error.WriteLine("usage: fuzz ... | silicon list|compare|capture ... (see tests/Oracle/README.md)");
         return 2;
     }
 }

@@ -190,8 +190,14 @@ internal sealed unsafe class BlockBuilder(Type dispatch)
         return 2;
     }
 
+    /// <param name="target">Where it leads; outside 64-bit mode EIP wraps at 32 bits.</param>
     private void AddExit(Op* ops, int opIndex, ulong target)
     {
+        if ((Block.Of(ops)->Mode & ExecutionMode.Code64) == 0)
+        {
+            target = (uint)target;
+        }
+
         Op* op = ops + opIndex;
         *op = default;
         _lowering.LowerExit(op, target);

@@ -36,6 +36,9 @@ public sealed unsafe partial class Processor
         return reason;
     }
 
+    /// <summary>A board whose interrupt line is never released must not hold the run loop for ever.</summary>
+    private const int MaxEventsAtOnce = 64;
+
     private StopReason RunSlice()
     {
         CpuState* cpu = State;
@@ -43,7 +46,13 @@ public sealed unsafe partial class Processor
         {
             IsBoundaryRequested = false;
             Platform.CatchUp();
-            if (PollEvents() == Outcome.VmExit && HostedHypervisor)
+            Outcome polled = PollEvents();
+            for (int more = MaxEventsAtOnce; polled == Outcome.Branched && more > 0; more--)
+            {
+                polled = PollEvents(); // a handler that is entered with interrupts enabled may be interrupted before its first instruction
+            }
+
+            if (polled == Outcome.VmExit && HostedHypervisor)
             {
                 return StopReason.VmExit;
             }

@@ -35,6 +35,8 @@ public sealed unsafe partial class Processor
         _nmiPending = false;
         _initPending = false;
         _startupVector = -1;
+        Delivering = default;
+        Tlb.Invpcid(ref cpu->Paging, Xenolith.Mmu.InvpcidType.AllContextsWithGlobals, 0, default);
         Init();
         cpu->Activity = ActivityState.Active;
     }

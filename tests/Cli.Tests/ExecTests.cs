@@ -125,6 +125,17 @@ public sealed class ExecTests : IDisposable
     }
 
     [Fact]
+    public void MemoryIsShownWhenAskedFor()
+    {
+        string[] arguments = ["exec", "--code", "c60041 f4", "--map", "0x2000:0x1000", "--reg", "rax=0x2002", "--dump", "0x2000:4"];
+        Assert.EndsWith("      2000  00 00 41 00                                      ..A.\n", CommandRun.Of(arguments).Output, StringComparison.Ordinal);
+        Assert.Equal("""[["0x2000","00004100"]]""", CommandRun.Of([.. arguments, "--json"]).Json.GetProperty("mem").GetRawText());
+        string batch = Batch("""{"code":"f4","dump":[["0x10000","2"]]}""" + "\n" + """{"code":"f4","dump":[["0x10fff","2"]]}""").Output;
+        Assert.Contains("""[["0x10000","f400"]]""", batch, StringComparison.Ordinal);
+        Assert.Contains("outside what is mapped", batch, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void AGoodBatchFromAFileSucceeds()
     {
         string file = _folder.Write("cases.jsonl", "{\"name\":\"one\",\"code\":\"f4\"}\n{\"name\":2,\"code\":\"cc\"}\n");

@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.CommandLine;
 using System.IO;
 using System.Text.Json;
@@ -12,6 +13,8 @@ namespace Xenolith.Cli.Commands;
 /// <summary><c>xenolith exec</c>: what does this sequence of instructions do? docs/exec.md.</summary>
 internal sealed class ExecCommand
 {
+    private const ulong MaxDump = 1 << 24;
+
     private readonly Terminal _terminal;
 
     private readonly Argument<string?> _file = new("CODE") { Description = "File with flat code", Arity = ArgumentArity.ZeroOrOne };
@@ -33,6 +36,8 @@ internal sealed class ExecCommand
 
     private readonly Option<string[]> _registers = new("--reg") { HelpName = "NAME=VALUE", Description = "A register at the start: " + ExecRegisters.Known };
 
+    private readonly Option<string[]> _dump = new("--dump") { HelpName = "START:LENGTH", Description = "Memory to show at the end" };
+
     private readonly Option<string?> _limit = new("--limit") { HelpName = "N", Description = "Stop after so many instructions; default: ten million" };
 
     private readonly Option<bool> _json = new("--json") { Description = "Print the whole state as one line of JSON" };
@@ -49,7 +54,7 @@ internal sealed class ExecCommand
     {
         _terminal = terminal;
         command.Add(_file);
-        foreach (Option option in (ReadOnlySpan<Option>)[_code, _base, _mode, _map, _memory, _registers, _limit, _json, _trace, _batch])
+        foreach (Option option in (ReadOnlySpan<Option>)[_code, _base, _mode, _map, _memory, _registers, _dump, _limit, _json, _trace, _batch])
         {
             command.Add(option);
         }
@@ -87,15 +92,21 @@ internal sealed class ExecCommand
             bool isTraced = arguments.GetValue(_trace);
             bool isJson = arguments.GetValue(_json);
             TextWriter traceOutput = isJson ? _terminal.Error : _terminal.Output;
+            List<(ulong Start, ulong Length)> wanted = ReadRanges("--dump", arguments.GetValue(_dump));
             UserResult result = machine.Run(program, isTraced ? step => ExecText.WriteStep(traceOutput, step, program.Mode) : null);
+            List<(ulong Start, byte[] Bytes)> dumps = Dump(machine, wanted);
             if (isJson)
             {
                 using ExecAnswerJson answer = new(_terminal.RawOutput);
-                answer.Write(program.Name, result);
+                answer.Write(program.Name, result, dumps);
             }
             else
             {
                 ExecText.Write(_terminal.Output, program, result);
+                foreach ((ulong start, byte[] bytes) in dumps)
+                {
+                    ExecText.WriteDump(_terminal.Output, start, bytes);
+                }
             }
 
             return result.Stop switch { UserStop.Hlt => ExitCode.Ok, UserStop.Limit => ExitCode.InstructionLimit, _ => ExitCode.GuestFailed };
@@ -115,10 +126,9 @@ internal sealed class ExecCommand
             Base = ExecNumber.Parse("--base", arguments.GetRequiredValue(_base)),
             Code = code is null ? ReadFile(file!) : ExecNumber.Bytes("--code", code),
         };
-        foreach (string text in arguments.GetValue(_map) ?? [])
+        foreach ((ulong start, ulong length) in ReadRanges("--map", arguments.GetValue(_map)))
         {
-            (string start, string length) = Cut("--map", text, ':');
-            program.Maps.Add((ExecNumber.Parse("--map", start), ExecNumber.Parse("--map", length)));
+            program.Maps.Add((start, length));
         }
 
         foreach (string text in arguments.GetValue(_memory) ?? [])
@@ -170,7 +180,9 @@ internal sealed class ExecCommand
                 throw new InputException("a case is a JSON object");
             }
 
-            answer.Write(name, machine.Run(ExecCase.Read(json.RootElement)));
+            List<(ulong Start, ulong Length)> wanted = [];
+            UserResult result = machine.Run(ExecCase.Read(json.RootElement, wanted));
+            answer.Write(name, result, Dump(machine, wanted));
             return true;
         }
         catch (Exception e) when (e is JsonException or InputException or UserProgramException)
@@ -178,6 +190,32 @@ internal sealed class ExecCommand
             answer.WriteError(name, e is JsonException ? "this is no JSON: " + e.Message : e.Message);
             return false;
         }
+    }
+
+    private static List<(ulong Start, ulong Length)> ReadRanges(string option, string[]? texts)
+    {
+        List<(ulong Start, ulong Length)> ranges = [];
+        foreach (string text in texts ?? [])
+        {
+            (string start, string length) = Cut(option, text, ':');
+            ranges.Add((ExecNumber.Parse(option, start), ExecNumber.Parse(option, length)));
+        }
+
+        return ranges;
+    }
+
+    private static List<(ulong Start, byte[] Bytes)> Dump(UserMachine machine, List<(ulong Start, ulong Length)> ranges)
+    {
+        List<(ulong Start, byte[] Bytes)> dumps = [];
+        foreach ((ulong start, ulong length) in ranges)
+        {
+            byte[] bytes = new byte[length <= MaxDump ? length : throw new InputException($"dump: 0x{length:x} bytes are more than 0x{MaxDump:x}")];
+            dumps.Add(machine.TryRead(start, bytes)
+                ? (start, bytes)
+                : throw new InputException($"dump: 0x{start:x} and 0x{length:x} bytes lie outside what is mapped"));
+        }
+
+        return dumps;
     }
 
     private TextReader OpenBatch(string path)

@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.IO;
 using System.Text.Json;
 
@@ -25,7 +26,8 @@ internal sealed class ExecAnswerJson(Stream output) : IDisposable
         _line.Dispose();
     }
 
-    public void Write(string name, UserResult result)
+    /// <param name="dumps">Memory that was asked for: the member is left out when there is none.</param>
+    public void Write(string name, UserResult result, IReadOnlyList<(ulong Start, byte[] Bytes)> dumps)
     {
         _json.Reset(_line);
         UserRegisters registers = result.Registers;
@@ -68,6 +70,7 @@ internal sealed class ExecAnswerJson(Stream output) : IDisposable
         _json.WriteNumber("fsw", registers.Fsw);
         _json.WriteNumber("ftw", registers.Ftw);
         _json.WriteNumber("mxcsr", registers.Mxcsr);
+        WriteDumps(dumps);
         _json.WriteEndObject();
         EndLine();
     }
@@ -104,6 +107,25 @@ internal sealed class ExecAnswerJson(Stream output) : IDisposable
                 _json.WriteStringValue(TraceRecordJson.Hex(registers.Vector[(4 * i) + word]));
             }
 
+            _json.WriteEndArray();
+        }
+
+        _json.WriteEndArray();
+    }
+
+    private void WriteDumps(IReadOnlyList<(ulong Start, byte[] Bytes)> dumps)
+    {
+        if (dumps.Count == 0)
+        {
+            return;
+        }
+
+        _json.WriteStartArray("mem");
+        foreach ((ulong start, byte[] bytes) in dumps)
+        {
+            _json.WriteStartArray();
+            _json.WriteStringValue(TraceRecordJson.Hex(start));
+            _json.WriteStringValue(Convert.ToHexStringLower(bytes));
             _json.WriteEndArray();
         }
 

@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.Text.Json;
 
 using Xenolith.Machine;
@@ -9,7 +10,8 @@ namespace Xenolith.Cli.Exec;
 /// <summary>One case of a batch: a line of JSON.</summary>
 internal static class ExecCase
 {
-    public static UserProgram Read(JsonElement json)
+    /// <param name="dumps">Gets the ranges of memory that the answer shall hold.</param>
+    public static UserProgram Read(JsonElement json, IList<(ulong Start, ulong Length)> dumps)
     {
         UserProgram program = new();
         if (json.TryGetProperty("mode", out JsonElement mode))
@@ -21,7 +23,14 @@ internal static class ExecCase
         foreach (JsonProperty member in json.EnumerateObject())
         {
             hasCode |= member.NameEquals("code");
-            SetMember(program, member.Name, member.Value);
+            if (member.NameEquals("dump"))
+            {
+                ForEachPair("dump", member.Value, (start, length) => dumps.Add((ExecNumber.Of("dump", start), ExecNumber.Of("dump", length))));
+            }
+            else
+            {
+                SetMember(program, member.Name, member.Value);
+            }
         }
 
         return hasCode ? program : throw new InputException("the case has no code");

@@ -18,6 +18,23 @@ internal static class ExecText
         output.WriteLine(Sentence(result));
     }
 
+    /// <summary>Memory at the end, 16 bytes a line.</summary>
+    public static void WriteDump(TextWriter output, ulong start, ReadOnlySpan<byte> bytes)
+    {
+        for (int at = 0; at < bytes.Length; at += 16)
+        {
+            ReadOnlySpan<byte> row = bytes[at..int.Min(at + 16, bytes.Length)];
+            string hex = "", text = "";
+            foreach (byte b in row)
+            {
+                hex += string.Create(CultureInfo.InvariantCulture, $" {b:x2}");
+                text += b is >= 0x20 and < 0x7F ? (char)b : '.';
+            }
+
+            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{start + (ulong)at,10:x} {hex,-48}  {text}"));
+        }
+    }
+
     /// <summary>One instruction and what it changed, on one line.</summary>
     public static void WriteStep(TextWriter output, UserStep step, int mode)
     {

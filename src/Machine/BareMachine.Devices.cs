@@ -41,6 +41,7 @@ public sealed partial class BareMachine
     public Uart16550 Serial { get; }
 
     private readonly PowerManagementFunction _powerFunction;
+    private readonly CoprocessorError _coprocessorError;
     private readonly Port92 _port92;
     private readonly ResetControl _resetControl;
 
@@ -112,6 +113,7 @@ public sealed partial class BareMachine
         Ports.Attach(Rtc.FirstPort, Rtc.PortCount, Cmos);
         Keyboard.AttachTo(Ports);
         Ports.Attach(PostPort.FirstPort, PostPort.PortCount, new PostPort());
+        Ports.Attach(CoprocessorError.Port, 1, _coprocessorError);
         Ports.Attach(Port92.Port, 1, _port92);
         Ports.Attach(PciHost.FirstPort, PciHost.PortCount, Pci);
         Ports.Attach(ResetControl.Port, 1, _resetControl); // a byte of the PCI address, which takes doublewords only
@@ -169,6 +171,9 @@ public sealed partial class BareMachine
 
         IoApic.SetPin(0, asserted);
     }
+
+    /// <summary>FERR# of a processor.</summary>
+    internal void RaiseCoprocessorError() => _coprocessorError.Raise();
 
     private void OnReset() => RequestEnd(RunEnd.Reset);
 

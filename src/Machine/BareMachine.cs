@@ -54,6 +54,7 @@ public sealed partial class BareMachine : IDisposable
         Keyboard = new Ps2Controller(IrqLine(Ps2Controller.KeyboardIrq), OnReset);
         Serial = new Uart16550(Clock, IrqLine(Uart16550.Com1Irq));
         _powerFunction = new PowerManagementFunction(Ports, PowerManagement);
+        _coprocessorError = new CoprocessorError(IrqLine(CoprocessorError.Irq));
         _port92 = new Port92(OnReset);
         _resetControl = new ResetControl(OnReset);
         AttachDevices();

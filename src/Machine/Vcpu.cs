@@ -99,6 +99,9 @@ public sealed unsafe class Vcpu : IPlatform, IRunnable, ILocalApicOwner
     public void OnTimeStampWritten() => Apic.OnTimeStampWritten();
 
     /// <inheritdoc/>
+    public void SignalFpuError() => _machine.RaiseCoprocessorError();
+
+    /// <inheritdoc/>
     public void OnPause()
     {
         if (_machine.OthersCanRun(this))

@@ -26,6 +26,19 @@ public sealed class Port92(Action onReset) : BytePortDevice
     public void Reset() => _value = 2;
 }
 
+/// <summary>Port F0H: a write ends the coprocessor's error interrupt, IRQ 13, which FERR# of a processor has raised.</summary>
+public sealed class CoprocessorError(InterruptLine line) : BytePortDevice
+{
+    public const ushort Port = 0xF0;
+    public const int Irq = 13;
+
+    public void Raise() => line.Set(true);
+
+    public override byte ReadByte(ushort offset) => byte.MaxValue;
+
+    public override void WriteByte(ushort offset, byte value) => line.Set(false);
+}
+
 /// <summary>The reset control register of PIIX3, CF9H: bit 2 resets when it goes from 0 to 1, bit 1 says how hard.</summary>
 public sealed class ResetControl(Action onReset) : BytePortDevice
 {

@@ -69,8 +69,7 @@ public sealed unsafe partial class Tlb : IDisposable
             return false;
         }
 
-        Hpa frame = new(translation.Hpa.Value & ~Pages.OffsetMask);
-        if ((translation.Rights & PageRights.IsolationPage) != 0 && _memory.Bus.IsRam(frame, Pages.Size))
+        if ((translation.Rights & PageRights.IsolationPage) != 0)
         {
             translation.Rights = _tagged.Insert(page, tags, in translation);
             FillFast(ref context, page, mode, ref translation);
@@ -135,10 +134,15 @@ public sealed unsafe partial class Tlb : IDisposable
 
     private void FillFast(ref PagingContext context, ulong page, AccessMode mode, ref Translation translation)
     {
+        Hpa frame = new(translation.Hpa.Value & ~Pages.OffsetMask);
+        if (!_memory.Bus.IsRam(frame, Pages.Size))
+        {
+            return; // a device: the second level spares the walk, the access itself always goes the careful way
+        }
+
         translation.MayRead = AccessRights.AllAllow(ref context, translation.Rights, AccessKind.Read, mode);
         translation.MayWrite = AccessRights.AllAllow(ref context, translation.Rights, AccessKind.Write, mode);
         translation.MayExecute = AccessRights.AllAllow(ref context, translation.Rights, AccessKind.Execute, mode);
-        Hpa frame = new(translation.Hpa.Value & ~Pages.OffsetMask);
         bool mayWrite = translation.MayWrite && !_memory.Bus.HoldsCode(frame.Frame);
         if (!translation.MayRead && !mayWrite && !translation.MayExecute)
         {

@@ -109,7 +109,7 @@ public sealed class BoardDeviceTests : System.IDisposable
         clock.GoTo(carry - 1);
         Assert.False(sci.IsAsserted);
         clock.GoTo(carry);
-        Assert.Equal((true, 1u), (sci.IsAsserted, pm.Read(0, 2)));
+        Assert.Equal((true, 1u), (sci.IsAsserted, pm.Read(0, 2) & 0xFFFF));
         pm.Write(0, 2, 1);
         Assert.False(sci.IsAsserted);
         clock.GoTo(2 * carry);

@@ -57,8 +57,9 @@ public sealed unsafe partial class Processor : ICodePageObserver
         Op* exit = null;
         do
         {
-            if (!blocks.Arena.HasRoom(BlockBuilder.MaxSizeBytes))
+            if (!blocks.Arena.HasRoom(BlockBuilder.MaxSizeBytes) || _areBlocksVoid)
             {
+                _areBlocksVoid = false;
                 blocks.Clear();
                 exit = null;
             }

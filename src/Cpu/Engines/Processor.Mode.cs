@@ -11,6 +11,15 @@ public sealed unsafe partial class Processor
     private const ulong Cr4Smap = 1UL << 21;
     private const ulong EferLma = 1UL << 10;
 
+    /// <summary>Where in <see cref="ExecutionMode"/> the number of the limit of CS lies.</summary>
+    private const int CodeLimitShift = 16;
+    private const int MaxCodeLimits = 1 << 15;
+
+    private readonly System.Collections.Generic.List<uint> _codeLimits = [uint.MaxValue];
+    private uint _codeLimit = uint.MaxValue;
+    private uint _codeLimitNumber;
+    private bool _areBlocksVoid;
+
     /// <summary>IA32_EFER.LMA and CS.L: 64-bit mode, not compatibility mode.</summary>
     public bool Is64BitMode => (State->Mode & ExecutionMode.Code64) != 0;
 
@@ -49,7 +58,8 @@ public sealed unsafe partial class Processor
                 | (stack.Db ? ExecutionMode.Stack32 : 0)
                 | (flat ? ExecutionMode.Flat : 0)
                 | (code.Base == 0 && code.Limit == uint.MaxValue ? ExecutionMode.FlatCode : 0)
-                | (real ? ExecutionMode.RealOrVirtual8086 : 0);
+                | (real ? ExecutionMode.RealOrVirtual8086 : 0)
+                | (ExecutionMode)(NumberOfLimit(code.Limit) << CodeLimitShift);
         }
 
         cpu->Mode = mode;
@@ -58,6 +68,34 @@ public sealed unsafe partial class Processor
             : AccessMode.Supervisor;
         cpu->Tlb = Tlb.Table(cpu->DataAccess);
         cpu->FetchTlb = Tlb.Table(user ? AccessMode.User : AccessMode.Supervisor);
+    }
+
+    /// <summary>
+    /// Limits of CS that code has been run under, each with a number: where a block must end, and which links may leave it, depends on it.
+    /// </summary>
+    private uint NumberOfLimit(uint limit)
+    {
+        if (limit == _codeLimit)
+        {
+            return _codeLimitNumber;
+        }
+
+        int number = _codeLimits.IndexOf(limit);
+        if (number < 0)
+        {
+            if (_codeLimits.Count == MaxCodeLimits)
+            {
+                _codeLimits.Clear();
+                _areBlocksVoid = true; // before the next block is looked for
+            }
+
+            number = _codeLimits.Count;
+            _codeLimits.Add(limit);
+        }
+
+        _codeLimit = limit;
+        _codeLimitNumber = (uint)number;
+        return _codeLimitNumber;
     }
 
     /// <summary>Bits 63:47 (or 63:56 with CR4.LA57) are all equal (SDM 1 "Canonical Addressing").</summary>

@@ -4,7 +4,7 @@ namespace Xenolith.Cpu;
 
 /// <summary>
 /// What the meaning of code depends on besides its bytes: part of the key of every decoded block. Privilege is not in it: what a
-/// privileged instruction may do is judged when it runs.
+/// privileged instruction may do is judged when it runs. The upper half is a number that stands for the limit of CS.
 /// </summary>
 [Flags]
 public enum ExecutionMode : uint

@@ -18,6 +18,7 @@ public static class FuzzCommand
     {
         ulong first = 1;
         ulong cases = ulong.MaxValue;
+        ulong after = 0;
         double seconds = double.PositiveInfinity;
         for (int i = 0; i + 1 < args.Length; i += 2)
         {
@@ -32,15 +33,18 @@ public static class FuzzCommand
                 case "--seconds":
                     seconds = double.Parse(args[i + 1], CultureInfo.InvariantCulture);
                     break;
+                case "--after":
+                    after = ulong.Parse(args[i + 1], CultureInfo.InvariantCulture);
+                    break;
                 case "--locate":
                     using (Fuzzer fuzzer = new())
                     {
-                        Console.WriteLine(fuzzer.Locate(ulong.Parse(args[i + 1], CultureInfo.InvariantCulture)));
+                        Console.WriteLine(fuzzer.Locate(ulong.Parse(args[i + 1], CultureInfo.InvariantCulture), after));
                     }
 
                     return 0;
                 default:
-                    Console.Error.WriteLine("usage: fuzz [--first CASE] [--cases N] [--seconds S] | fuzz --locate CASE");
+                    Console.Error.WriteLine("usage: fuzz [--first CASE] [--cases N] [--seconds S] | fuzz [--after CASE] --locate CASE");
                     return 2;
             }
         }

@@ -39,7 +39,7 @@ public sealed class Fuzzer : IDisposable
     }
 
     /// <summary>The first instruction after which an engine differs: what it is and how.</summary>
-    public string Locate(ulong number)
+    public string Locate(ulong number, ulong after = 0)
     {
         _case.Make(number);
         for (int engine = 0; engine < 2; engine++)
@@ -54,6 +54,13 @@ public sealed class Fuzzer : IDisposable
             Queue<string> history = new();
             for (int count = 1; count <= total; count++)
             {
+                if (after != 0)
+                {
+                    _case.Make(after);
+                    _ = Compare(fast, "");
+                    _case.Make(number);
+                }
+
                 if (DiffersAfter(fast, count, out string text))
                 {
                     text += $"\ncode {Convert.ToHexString(_careful.Memory.Slice(0x100c0, 48))}";

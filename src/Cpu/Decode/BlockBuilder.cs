@@ -141,7 +141,7 @@ internal sealed unsafe class BlockBuilder(Type dispatch)
             }
 
             op = Start(block, ops, opCount - 1, in i, n);
-            sites->Method = ColdTable.Instance.Find(i.Code);
+            sites->Method = ColdTable.Instance.Find(i.Code, block->Mode);
             sites->Instruction = i;
             _lowering.LowerCold(op, sites++);
         }

@@ -56,6 +56,10 @@ public sealed unsafe class ColdTable
     public delegate*<Processor, in Instruction, Outcome> Find(Code code) =>
         (delegate*<Processor, in Instruction, Outcome>)_methods[(int)code];
 
+    /// <summary>As above, in a mode: VEX prefixes are not there in real and virtual-8086 mode (SDM 2A "VEX Prefix").</summary>
+    internal delegate*<Processor, in Instruction, Outcome> Find(Code code, ExecutionMode mode) =>
+        (mode & ExecutionMode.RealOrVirtual8086) != 0 && code.Encoding() == EncodingKind.VEX ? null : Find(code);
+
     public bool Has(Code code) => _methods[(int)code] != 0;
 
     public bool EndsBlock(Code code) => _endsBlock[(int)code];

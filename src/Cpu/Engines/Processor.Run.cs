@@ -140,7 +140,7 @@ public sealed unsafe partial class Processor
     private Outcome Execute(in Instruction instruction)
     {
         NextRip = CutRip(instruction.NextIP);
-        delegate*<Processor, in Instruction, Outcome> method = ColdTable.Instance.Find(instruction.Code);
+        delegate*<Processor, in Instruction, Outcome> method = ColdTable.Instance.Find(instruction.Code, State->Mode);
         return method == null ? Raise(Vector.UD) : method(this, in instruction);
     }
 

@@ -261,12 +261,14 @@ internal static unsafe class ControlRegisterInstructions
             return p.Raise(Vector.UD);
         }
 
-        if ((uint)p.State->Gpr[1] != 0)
+        uint register = (uint)p.State->Gpr[1];
+        if (register > 1)
         {
             return p.Raise(Vector.GP, 0);
         }
 
-        p.SetEdxEax(p.State->Xcr0);
+        // With ECX = 1: what XSAVEC would write.
+        p.SetEdxEax(register == 0 ? p.State->Xcr0 : p.State->Xcr0 & ExtendedState.InUseWithMxcsr(p.State));
         return Outcome.Retired;
     }
 

@@ -56,7 +56,7 @@ public static class ControlRegisters
     public const ulong Xcr0Pkru = 1UL << 9;
 
     /// <summary>State components that XCR0 can enable.</summary>
-    public const ulong Xcr0Supported = Xcr0X87 | Xcr0Sse | Xcr0Pkru;
+    public const ulong Xcr0Supported = Xcr0X87 | Xcr0Sse | Xcr0Avx | Xcr0Pkru;
 
     /// <summary>PAT entries may be UC, WC, WT, WP, WB, UC- (SDM 3A "IA32_PAT MSR").</summary>
     public static bool IsValidPat(ulong pat)

@@ -35,10 +35,14 @@ public static unsafe class CpuidModel
     private const uint Popcnt = 1u << 23;
     private const uint Xsave = 1u << 26;
     private const uint Osxsave = 1u << 27;
+    private const uint Fma = 1u << 12;
+    private const uint Avx = 1u << 28;
+    private const uint F16c = 1u << 29;
     private const uint Rdrand = 1u << 30;
 
     /// <summary>Leaf 1, ECX.</summary>
-    public const uint FeaturesEcx = Sse3 | Pclmulqdq | Monitor | Vmx | Ssse3 | Cx16 | Pcid | Sse41 | Sse42 | Movbe | Popcnt | Aes | Xsave | Rdrand;
+    public const uint FeaturesEcx = Sse3 | Pclmulqdq | Monitor | Vmx | Ssse3 | Fma | Cx16 | Pcid | Sse41 | Sse42 | Movbe | Popcnt | Aes | Xsave
+        | Avx | F16c | Rdrand;
 
     /// <summary>
     /// Leaf 1, EDX: FPU, VME, DE, PSE, TSC, MSR, PAE, MCE, CX8, APIC, SEP, MTRR, PGE, MCA, CMOV, PAT, PSE-36, CLFSH, MMX, FXSR, SSE, SSE2.
@@ -46,9 +50,11 @@ public static unsafe class CpuidModel
     public const uint FeaturesEdx = 1u | (1u << 1) | (1u << 2) | (1u << 3) | (1u << 4) | (1u << 5) | (1u << 6) | (1u << 7) | (1u << 8) | (1u << 9) | (1u << 11)
         | (1u << 12) | (1u << 13) | (1u << 14) | (1u << 15) | (1u << 16) | (1u << 17) | (1u << 19) | (1u << 23) | (1u << 24) | (1u << 25) | (1u << 26);
 
-    /// <summary>Leaf 7, EBX: FSGSBASE, TSC_ADJUST, BMI1, SMEP, BMI2, ERMS, INVPCID, RDSEED, ADX, SMAP, CLFLUSHOPT, CLWB, SHA.</summary>
-    public const uint StructuredEbx = 1u | (1u << 1) | (1u << 3) | (1u << 7) | (1u << 8) | (1u << 9) | (1u << 10) | (1u << 18) | (1u << 19) | (1u << 20)
-        | (1u << 23) | (1u << 24) | (1u << 29);
+    /// <summary>
+    /// Leaf 7, EBX: FSGSBASE, TSC_ADJUST, BMI1, AVX2, SMEP, BMI2, ERMS, INVPCID, RDSEED, ADX, SMAP, CLFLUSHOPT, CLWB, SHA.
+    /// </summary>
+    public const uint StructuredEbx = 1u | (1u << 1) | (1u << 3) | (1u << 5) | (1u << 7) | (1u << 8) | (1u << 9) | (1u << 10) | (1u << 18) | (1u << 19)
+        | (1u << 20) | (1u << 23) | (1u << 24) | (1u << 29);
 
     private const uint Pku = 1u << 3;
     private const uint Ospke = 1u << 4;
@@ -125,12 +131,14 @@ public static unsafe class CpuidModel
     }
 
     /// <summary>
-    /// XSAVE areas (SDM 1 "XSAVE-Managed Features"): x87 and SSE in the legacy region, PKRU behind the places of absent components.
+    /// XSAVE areas (SDM 1 "XSAVE-Managed Features"): x87 and SSE in the legacy region, AVX behind the header, PKRU behind the places of
+    /// absent components.
     /// </summary>
     private static CpuidLeaf ExtendedState(uint subleaf, ulong xcr0) => subleaf switch
     {
         0 => new CpuidLeaf((uint)ControlRegisters.Xcr0Supported, XsaveArea.SizeOf(xcr0), XsaveArea.SizeOf(ControlRegisters.Xcr0Supported), 0),
-        1 => new CpuidLeaf(1, 0, 0, 0), // XSAVEOPT
+        1 => new CpuidLeaf(7, XsaveArea.CompactedSizeOf(xcr0), 0, 0), // XSAVEOPT, XSAVEC, XGETBV with ECX = 1
+        2 => new CpuidLeaf(XsaveArea.AvxSize, XsaveArea.AvxOffset, 0, 0),
         9 => new CpuidLeaf(XsaveArea.PkruSize, XsaveArea.PkruOffset, 0, 0),
         _ => default,
     };
@@ -142,14 +150,28 @@ public static unsafe class CpuidModel
         BitConverter.ToUInt32(s_brand, offset + 12));
 }
 
-/// <summary>Layout of an XSAVE area in standard form (SDM 1 "XSAVE Area").</summary>
+/// <summary>Layout of an XSAVE area (SDM 1 "XSAVE Area").</summary>
 public static class XsaveArea
 {
     public const uint LegacySize = 512;
     public const uint HeaderSize = 64;
+    public const uint AvxOffset = 576;
+    public const uint AvxSize = 256;
     public const uint PkruOffset = 2688;
     public const uint PkruSize = 8;
 
-    /// <summary>Bytes that an area for these components needs.</summary>
-    public static uint SizeOf(ulong components) => (components & ControlRegisters.Xcr0Pkru) != 0 ? PkruOffset + PkruSize : LegacySize + HeaderSize;
+    /// <summary>Bytes that an area in standard form needs for these components.</summary>
+    public static uint SizeOf(ulong components) => (components & ControlRegisters.Xcr0Pkru) != 0 ? PkruOffset + PkruSize
+        : (components & ControlRegisters.Xcr0Avx) != 0 ? AvxOffset + AvxSize
+        : LegacySize + HeaderSize;
+
+    /// <summary>Bytes that an area in compacted form needs for these components: no component asks to be aligned.</summary>
+    public static uint CompactedSizeOf(ulong components) => LegacySize + HeaderSize
+        + ((components & ControlRegisters.Xcr0Avx) != 0 ? AvxSize : 0)
+        + ((components & ControlRegisters.Xcr0Pkru) != 0 ? PkruSize : 0);
+
+    /// <summary>Where AVX state or PKRU lies in an area that has room for these components.</summary>
+    public static uint OffsetOf(ulong component, ulong components, bool compacted) => component == ControlRegisters.Xcr0Avx ? AvxOffset
+        : compacted ? CompactedSizeOf(components & ControlRegisters.Xcr0Avx)
+        : PkruOffset;
 }

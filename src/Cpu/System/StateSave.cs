@@ -5,21 +5,19 @@ using Xenolith.Mmu;
 namespace Xenolith.Cpu;
 
 /// <summary>
-/// FXSAVE, FXRSTOR, XSAVE, XSAVEOPT, XRSTOR (SDM 1 "FXSAVE and FXRSTOR Instructions", "Managing State Using the XSAVE Feature Set").
+/// FXSAVE, FXRSTOR (SDM 1 "FXSAVE and FXRSTOR Instructions"), and the legacy region that they share with the XSAVE family.
 /// <code>
 /// 0 FCW 2 FSW 4 abridged FTW 6 FOP 8 FIP (and FCS at 12) 16 FDP (and FDS at 20) 24 MXCSR 28 MXCSR mask 32 ST0-ST7 160 XMM0-XMM15
-/// 512 XSTATE_BV 520 XCOMP_BV 528 reserved                                                                                 2688 PKRU
 /// </code>
 /// </summary>
 internal static unsafe class StateSave
 {
-    private const int MxcsrOffset = 24;
-    private const int StOffset = 32;
-    private const int XmmOffset = 160;
-    private const int HeaderOffset = 512;
-    private const int StandardSize = 576;
-    private const uint MxcsrMask = 0xFFFF;
-    private const ushort InitialFcw = 0x37F;
+    internal const int MxcsrOffset = 24;
+    internal const int MxcsrSize = 8;
+    internal const int StOffset = 32;
+    internal const int XmmOffset = 160;
+    internal const uint MxcsrMask = SseControl.MxcsrMask;
+    private const int AreaSize = 512;
 
     public static void Register(ColdTable table)
     {
@@ -27,13 +25,11 @@ internal static unsafe class StateSave
         table.Set(Mnemonic.Fxsave64, &Fxsave);
         table.Set(Mnemonic.Fxrstor, &Fxrstor);
         table.Set(Mnemonic.Fxrstor64, &Fxrstor);
-        table.Set(Mnemonic.Xsave, &Xsave);
-        table.Set(Mnemonic.Xsave64, &Xsave);
-        table.Set(Mnemonic.Xsaveopt, &Xsave);
-        table.Set(Mnemonic.Xsaveopt64, &Xsave);
-        table.Set(Mnemonic.Xrstor, &Xrstor, endsBlock: true);
-        table.Set(Mnemonic.Xrstor64, &Xrstor, endsBlock: true);
+        ExtendedState.Register(table);
     }
+
+    /// <summary>Bytes of XMM registers that the mode has: outside 64-bit mode only eight registers.</summary>
+    internal static int XmmSize(Processor p) => p.Is64BitMode ? 256 : 128;
 
     private static Outcome Fxsave(Processor p, in Instruction i)
     {
@@ -42,16 +38,23 @@ internal static unsafe class StateSave
             return p.Raise(Vector.NM);
         }
 
-        byte* area = stackalloc byte[HeaderOffset];
-        if (!TryAddress(p, in i, HeaderOffset, 16, AccessKind.Write, out ulong linear)
-            || !p.TryReadBytes(linear, p.State->DataAccess, area, HeaderOffset))
+        if (!TryAddress(p, in i, AccessKind.Write, out ulong linear))
         {
             return Outcome.Fault;
         }
 
+        // All 512 bytes are asked for; those behind the registers stay as they are.
+        if (!p.TryPrepareWrite(linear, p.State->DataAccess, AreaSize, out Processor.WriteTarget target))
+        {
+            return Outcome.Fault;
+        }
+
+        byte* area = stackalloc byte[AreaSize];
+        p.ReadTarget(in target, area);
         StoreX87(p, area, i.Mnemonic == Mnemonic.Fxsave64);
         StoreSse(p, area);
-        return p.TryWriteBytes(linear, p.State->DataAccess, area, HeaderOffset) ? Outcome.Retired : Outcome.Fault;
+        p.CommitWrite(in target, area);
+        return Outcome.Retired;
     }
 
     private static Outcome Fxrstor(Processor p, in Instruction i)
@@ -61,9 +64,9 @@ internal static unsafe class StateSave
             return p.Raise(Vector.NM);
         }
 
-        byte* area = stackalloc byte[HeaderOffset];
-        if (!TryAddress(p, in i, HeaderOffset, 16, AccessKind.Read, out ulong linear)
-            || !p.TryReadBytes(linear, p.State->DataAccess, area, HeaderOffset))
+        byte* area = stackalloc byte[AreaSize];
+        if (!TryAddress(p, in i, AccessKind.Read, out ulong linear)
+            || !p.TryReadBytes(linear, p.State->DataAccess, area, AreaSize))
         {
             return Outcome.Fault;
         }
@@ -79,134 +82,19 @@ internal static unsafe class StateSave
         return Outcome.Retired;
     }
 
-    /// <summary>XSAVE and XSAVEOPT in standard form; every enabled component counts as in use.</summary>
-    private static Outcome Xsave(Processor p, in Instruction i)
+    /// <summary>The linear address of an area of 512 bytes that must be aligned to 16: #AC if that is enabled, else #GP(0).</summary>
+    private static bool TryAddress(Processor p, in Instruction i, AccessKind kind, out ulong linear)
     {
-        if (!TryBegin(p, out ulong components))
+        if (!p.TryLinearAnyAlignment(Processor.SegmentOf(in i), p.EffectiveAddress(in i), AreaSize, kind, out linear))
         {
-            return Outcome.Fault;
-        }
-
-        byte* area = stackalloc byte[StandardSize];
-        bool hasPkru = (components & ControlRegisters.Xcr0Pkru) != 0;
-        uint size = hasPkru ? XsaveArea.PkruOffset + XsaveArea.PkruSize : StandardSize;
-        if (!TryAddress(p, in i, size, 64, AccessKind.Write, out ulong linear)
-            || !p.TryReadBytes(linear, p.State->DataAccess, area, StandardSize))
-        {
-            return Outcome.Fault;
-        }
-
-        bool is64 = i.Mnemonic is Mnemonic.Xsave64 or Mnemonic.Xsaveopt64;
-        if ((components & ControlRegisters.Xcr0X87) != 0)
-        {
-            StoreX87(p, area, is64);
-        }
-
-        if ((components & ControlRegisters.Xcr0Sse) != 0)
-        {
-            StoreSse(p, area);
-        }
-
-        *(ulong*)(area + HeaderOffset) |= components;
-        ulong pkru = p.State->Paging.Pkru;
-        bool done = (!hasPkru || p.TryWriteBytes(linear + XsaveArea.PkruOffset, p.State->DataAccess, (byte*)&pkru, (int)XsaveArea.PkruSize))
-            && p.TryWriteBytes(linear, p.State->DataAccess, area, StandardSize);
-        return done ? Outcome.Retired : Outcome.Fault;
-    }
-
-    private static Outcome Xrstor(Processor p, in Instruction i)
-    {
-        if (!TryBegin(p, out ulong components))
-        {
-            return Outcome.Fault;
-        }
-
-        byte* area = stackalloc byte[StandardSize];
-        if (!TryAddress(p, in i, StandardSize, 64, AccessKind.Read, out ulong linear)
-            || !p.TryReadBytes(linear, p.State->DataAccess, area, StandardSize))
-        {
-            return Outcome.Fault;
-        }
-
-        ulong present = *(ulong*)(area + HeaderOffset);
-        ulong pkru = 0;
-        bool readsPkru = (components & present & ControlRegisters.Xcr0Pkru) != 0;
-        if (readsPkru && !p.TryReadBytes(linear + XsaveArea.PkruOffset, p.State->DataAccess, (byte*)&pkru, (int)XsaveArea.PkruSize))
-        {
-            return Outcome.Fault;
-        }
-
-        // XCOMP_BV and the reserved bytes behind it: only the standard form is offered.
-        bool isStandard = *(ulong*)(area + HeaderOffset + 8) == 0 && *(ulong*)(area + HeaderOffset + 16) == 0;
-        bool usesMxcsr = (components & ControlRegisters.Xcr0Sse) != 0;
-        uint mxcsr = *(uint*)(area + MxcsrOffset);
-        if ((present & ~p.State->Xcr0) != 0 || !isStandard || (usesMxcsr && (mxcsr & ~MxcsrMask) != 0))
-        {
-            return p.Raise(Vector.GP, 0);
-        }
-
-        Load(p, area, components, present, i.Mnemonic == Mnemonic.Xrstor64);
-        if ((components & ControlRegisters.Xcr0Pkru) != 0)
-        {
-            p.State->Paging.Pkru = (uint)pkru;
-            p.OnPagingChanged();
-        }
-
-        return p.Branch(true);
-    }
-
-    /// <summary>Components asked for and not present in the area get their initial values.</summary>
-    private static void Load(Processor p, byte* area, ulong components, ulong present, bool is64)
-    {
-        if ((components & ControlRegisters.Xcr0X87) != 0)
-        {
-            if ((present & ControlRegisters.Xcr0X87) == 0)
-            {
-                new System.Span<byte>(area, MxcsrOffset).Clear();
-                new System.Span<byte>(area + StOffset, XmmOffset - StOffset).Clear();
-                *(ushort*)area = InitialFcw;
-            }
-
-            LoadX87(p, area, is64);
-        }
-
-        if ((components & ControlRegisters.Xcr0Sse) == 0)
-        {
-            return;
-        }
-
-        if ((present & ControlRegisters.Xcr0Sse) == 0)
-        {
-            new System.Span<byte>(area + XmmOffset, 256).Clear();
-        }
-
-        p.State->Mxcsr = *(uint*)(area + MxcsrOffset);
-        LoadSse(p, area);
-    }
-
-    private static bool TryBegin(Processor p, out ulong components)
-    {
-        components = p.EdxEax & p.State->Xcr0;
-        if ((p.State->Paging.Cr4 & ControlRegisters.Cr4Osxsave) == 0)
-        {
-            _ = p.Raise(Vector.UD);
             return false;
         }
 
-        if ((p.State->Paging.Cr0 & ControlRegisters.Cr0Ts) != 0)
-        {
-            _ = p.Raise(Vector.NM);
-            return false;
-        }
-
-        return true;
+        bool checks = (p.State->Mode & ExecutionMode.AlignmentCheck) != 0 && (linear & 3) != 0; // so does silicon
+        return (linear & 15) == 0 || p.Fail(checks ? Vector.AC : Vector.GP, 0);
     }
 
-    private static bool TryAddress(Processor p, in Instruction i, uint size, uint alignment, AccessKind kind, out ulong linear) =>
-        p.TryLinear(Processor.SegmentOf(in i), p.EffectiveAddress(in i), size, kind, out linear)
-        && ((linear & (alignment - 1)) == 0 || p.Fail(Vector.GP, 0));
-
-    private static void StoreX87(Processor p, byte* area, bool is64)
+    internal static void StoreX87(Processor p, byte* area, bool is64)
     {
         CpuState* cpu = p.State;
         *(ushort*)area = cpu->Fcw;
@@ -225,7 +113,7 @@ internal static unsafe class StateSave
         }
     }
 
-    private static void LoadX87(Processor p, byte* area, bool is64)
+    internal static void LoadX87(Processor p, byte* area, bool is64)
     {
         CpuState* cpu = p.State;
         cpu->Fcw = X87Control.Defined(*(ushort*)area);
@@ -249,7 +137,7 @@ internal static unsafe class StateSave
         cpu->Ftw = FullTags(cpu, area[4]);
     }
 
-    private static void StoreSse(Processor p, byte* area)
+    internal static void StoreSse(Processor p, byte* area)
     {
         CpuState* cpu = p.State;
         *(uint*)(area + MxcsrOffset) = cpu->Mxcsr;
@@ -262,7 +150,7 @@ internal static unsafe class StateSave
         }
     }
 
-    private static void LoadSse(Processor p, byte* area)
+    internal static void LoadSse(Processor p, byte* area)
     {
         CpuState* cpu = p.State;
         int count = p.Is64BitMode ? 16 : 8;

@@ -129,13 +129,16 @@ internal readonly struct Wrmsr : IExitHandler
 internal readonly unsafe struct Xsetbv : IExitHandler
 {
     private const ulong X87 = 1;
+    private const ulong Sse = 2;
+    private const ulong Avx = 4;
 
     public static void Handle(in ExitContext exit)
     {
         ulong value = (uint)exit.Register(ExitContext.Rax) | (exit.Register(ExitContext.Rdx) << 32);
         CpuidLeaf supported = CpuidModel.Query(0xD, 0, exit.State);
         ulong mask = supported.Eax | ((ulong)supported.Edx << 32);
-        if ((uint)exit.Register(ExitContext.Rcx) != 0 || exit.Cpl != 0 || (value & X87) == 0 || (value & ~mask) != 0)
+        bool avxNeedsSse = (value & (Sse | Avx)) == Avx;
+        if ((uint)exit.Register(ExitContext.Rcx) != 0 || exit.Cpl != 0 || (value & X87) == 0 || (value & ~mask) != 0 || avxNeedsSse)
         {
             exit.InjectGeneralProtection();
             return;

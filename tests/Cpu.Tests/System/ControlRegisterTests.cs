@@ -267,7 +267,7 @@ public sealed unsafe class ControlRegisterTests
         Assert.Equal("GenuineIntel", Text(vendor.Ebx) + Text(vendor.Edx) + Text(vendor.Ecx));
         CpuidLeaf features = CpuidModel.Query(1, 0, null);
         Assert.Equal(6u, (features.Eax >> 8) & 0xF);
-        Assert.Equal(0u, features.Ecx & (1u << 28)); // AVX
+        Assert.Equal(0u, CpuidModel.Query(7, 0, null).Ebx & (1u << 16)); // AVX-512
         Assert.Equal(0u, features.Ecx & (1u << 31)); // hypervisor present: the hypervisor's to say
         Assert.Equal(default, CpuidModel.Query(7, 1, null));
         Assert.Equal(CpuidModel.Query(CpuidModel.MaxBasicLeaf, 0, null), CpuidModel.Query(0x4000_0000, 0, null));

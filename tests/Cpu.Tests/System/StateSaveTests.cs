@@ -76,7 +76,7 @@ public sealed unsafe class StateSaveTests
         Assert.Equal(0x37F, m.State->Fcw);
         Assert.Equal(0xFFFF, m.State->Ftw);
         Assert.Equal(0u, m.State->Vector[15].U64[0]);
-        Assert.Equal(3u, m.Read<ulong>(Area + 512));
+        Assert.Equal(0u, m.Read<ulong>(Area + 512)); // the save found both in their initial configuration
     }
 
     [Theory]

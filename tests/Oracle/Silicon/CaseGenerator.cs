@@ -97,7 +97,8 @@ public sealed unsafe class CaseGenerator
         AppendEnvironmentStore(in instruction);
         request.SetCode(_bytes.ToArray());
         request.State = MachineState.Default(rip);
-        request.WindowAddress = _random.Next(4) == 0 ? MemoryMap.WindowEnd : MemoryMap.WindowMiddle;
+        request.WindowBytes = StateCases.Is(instruction.Mnemonic) ? MemoryMap.MaxWindowSize : 0UL;
+        request.WindowAddress = request.WindowBytes == 0 && _random.Next(4) == 0 ? MemoryMap.WindowEnd : MemoryMap.WindowMiddle;
         request.State.Gpr[4] = request.WindowAddress + 0x80;
         FillRegisters(ref request, in instruction, values);
         return TryPlaceMemory(ref request, in instruction, values) && FixUp(ref request, in instruction);
@@ -207,6 +208,12 @@ public sealed unsafe class CaseGenerator
             return true;
         }
 
+        if (StateCases.Is(instruction.Mnemonic))
+        {
+            StateCases.Fill(ref request, in instruction, _random, values);
+            return instruction.OpCount == 0 || PlaceArea(ref request, in instruction);
+        }
+
         bool first = true;
         foreach (UsedMemory memory in _info.GetInfo(instruction).GetUsedMemory())
         {
@@ -250,25 +257,50 @@ public sealed unsafe class CaseGenerator
                 continue;
             }
 
-            int span = instruction.HasRepPrefix || instruction.HasRepnePrefix ? 24 : size;
-            ElementKind kind = _operands.Kind(_opCode, in instruction);
-            for (int i = -span; i < span; i += 8)
-            {
-                if (i < 0 && !(instruction.IsStringInstruction && (request.State.Rflags & 0x400) != 0))
-                {
-                    continue;
-                }
-
-                ulong value = values.Vector64(kind);
-                Put(ref request, target + unchecked((ulong)i), value, Math.Min(8, Math.Abs(span - i)));
-            }
+            FillMemory(ref request, in instruction, values, target, size);
         }
 
         return true;
     }
 
+    /// <summary>Operands at the target, and below it for string instructions that run downwards.</summary>
+    private void FillMemory(ref SiliconRequest request, in Instruction instruction, EdgeValues values, ulong target, int size)
+    {
+        int span = instruction.HasRepPrefix || instruction.HasRepnePrefix ? 24 : size;
+        ElementKind kind = _operands.Kind(_opCode, in instruction);
+        bool down = instruction.IsStringInstruction && (request.State.Rflags & 0x400) != 0;
+        for (int i = down ? -span : 0; i < span; i += 8)
+        {
+            ulong value = values.Vector64(kind);
+            Put(ref request, target + unchecked((ulong)i), value, Math.Min(8, Math.Abs(span - i)));
+        }
+    }
+
     /// <summary>Legacy SSE operands must be aligned, says the manual; AMD processors do not ask it of SHA.</summary>
     private static bool IsSha(Code code) => code.CpuidFeatures()[0] == CpuidFeature.SHA;
+
+    /// <summary>The window is the area; now and then the operand is elsewhere, or not aligned.</summary>
+    private bool PlaceArea(ref SiliconRequest request, in Instruction instruction)
+    {
+        UsedMemory memory = new(
+            instruction.MemorySegment, instruction.MemoryBase, instruction.MemoryIndex, instruction.MemoryIndexScale,
+            instruction.MemoryDisplacement64, instruction.MemorySize, OpAccess.Read,
+            instruction.MemoryBase.GetSize() == 4 || instruction.MemoryIndex.GetSize() == 4 ? CodeSize.Code32 : CodeSize.Code64, 0);
+        ulong target = _random.Next(24) switch
+        {
+            0 => MemoryMap.ReadOnly + (ulong)(_random.Next(0x10) * 64),
+            1 => MemoryMap.Data + MemoryMap.DataSize + (ulong)(_random.Next(0x10) * 64),
+            2 => MemoryMap.Data + MemoryMap.DataSize - (ulong)(_random.Next(1, 14) * 64),
+            3 => request.WindowAddress + (ulong)_random.Next(256),
+            4 when _bits == 64 => 0x8000_0000_0000_0000 ^ (ulong)_random.NextInt64(1L << 60),
+            _ => request.WindowAddress,
+        };
+        request.State.Rflags |= _random.Next(24) == 0 ? 0x4_0000UL : 0;
+        return instruction.MemoryBase is not (Register.EAX or Register.RAX or Register.EDX or Register.RDX or Register.RIP)
+            && instruction.MemoryIndex is not (Register.EAX or Register.RAX or Register.EDX or Register.RDX)
+            && Aim(ref request.State, in memory, target)
+            && (memory.Base != Register.None || memory.Index != Register.None);
+    }
 
     private ulong Target(in SiliconRequest request, int size)
     {
@@ -339,7 +371,7 @@ public sealed unsafe class CaseGenerator
         for (int i = 0; i < count; i++)
         {
             ulong offset = address + (ulong)i - request.WindowAddress;
-            if (offset < MemoryMap.WindowSize)
+            if (offset < (ulong)request.WindowSize)
             {
                 request.Window[offset] = (byte)(value >> (8 * i));
             }

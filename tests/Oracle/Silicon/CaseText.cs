@@ -25,19 +25,24 @@ public static unsafe class CaseText
             text.Append($" w={request.WindowAddress:x}");
         }
 
+        if (request.WindowBytes != 0)
+        {
+            text.Append($" n={request.WindowBytes:x}");
+        }
+
         if (request.Bits == 32)
         {
             Narrow(ref start);
         }
 
         AppendState(text, in start, in request.State);
-        Span<byte> zeros = stackalloc byte[MemoryMap.WindowSize];
+        Span<byte> zeros = stackalloc byte[MemoryMap.MaxWindowSize];
         zeros.Clear();
         fixed (byte* before = request.Window)
         {
             fixed (byte* after = reply.Window)
             {
-                AppendMemory(text, zeros, new ReadOnlySpan<byte>(before, MemoryMap.WindowSize));
+                AppendMemory(text, zeros, new ReadOnlySpan<byte>(before, MemoryMap.MaxWindowSize));
                 text.Append(" >");
                 if (reply.Vector != SiliconReply.EndedAtStop)
                 {
@@ -55,7 +60,7 @@ public static unsafe class CaseText
 
                 text.Append($" ip={reply.State.Rip:x}");
                 AppendState(text, in request.State, in reply.State);
-                AppendMemory(text, new ReadOnlySpan<byte>(before, MemoryMap.WindowSize), new ReadOnlySpan<byte>(after, MemoryMap.WindowSize));
+                AppendMemory(text, new ReadOnlySpan<byte>(before, MemoryMap.MaxWindowSize), new ReadOnlySpan<byte>(after, MemoryMap.MaxWindowSize));
             }
         }
 
@@ -91,6 +96,11 @@ public static unsafe class CaseText
             request.WindowAddress = Hex(words[next++].AsSpan(2));
         }
 
+        if (next < words.Length && words[next].StartsWith("n=", StringComparison.Ordinal))
+        {
+            request.WindowBytes = Hex(words[next++].AsSpan(2));
+        }
+
         request.State.Gpr[4] = request.WindowAddress + 0x80;
         if (request.Bits == 32)
         {
@@ -99,7 +109,7 @@ public static unsafe class CaseText
 
         fixed (byte* window = request.Window)
         {
-            Span<byte> bytes = new(window, MemoryMap.WindowSize);
+            Span<byte> bytes = new(window, MemoryMap.MaxWindowSize);
             for (; words[next] != ">"; next++)
             {
                 Apply(words[next], ref request.State, bytes);
@@ -107,7 +117,7 @@ public static unsafe class CaseText
 
             fixed (byte* after = reply.Window)
             {
-                bytes.CopyTo(new Span<byte>(after, MemoryMap.WindowSize));
+                bytes.CopyTo(new Span<byte>(after, MemoryMap.MaxWindowSize));
             }
         }
 
@@ -149,7 +159,7 @@ public static unsafe class CaseText
             default:
                 fixed (byte* window = reply.Window)
                 {
-                    Apply(word, ref reply.State, new Span<byte>(window, MemoryMap.WindowSize));
+                    Apply(word, ref reply.State, new Span<byte>(window, MemoryMap.MaxWindowSize));
                 }
 
                 break;

@@ -68,7 +68,7 @@ public static unsafe class Comparison
             Add(text, $"s{i}m", a.StSignificand(i), b.StSignificand(i));
         }
 
-        for (int i = 0; i < MemoryMap.WindowSize; i++)
+        for (int i = 0; i < MemoryMap.MaxWindowSize; i++)
         {
             if (silicon.Window[i] != emulated.Window[i])
             {

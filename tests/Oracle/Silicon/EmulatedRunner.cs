@@ -195,7 +195,7 @@ public sealed unsafe class EmulatedRunner : IDisposable
 
         fixed (byte* window = request.Window)
         {
-            Unsafe.CopyBlock(_memory.Base + request.WindowAddress, window, MemoryMap.WindowSize);
+            Unsafe.CopyBlock(_memory.Base + request.WindowAddress, window, (uint)request.WindowSize);
         }
     }
 
@@ -238,13 +238,13 @@ public sealed unsafe class EmulatedRunner : IDisposable
         state.Ftw = (byte)inUse;
         fixed (byte* window = reply.Window)
         {
-            Unsafe.CopyBlock(window, _memory.Base + request.WindowAddress, MemoryMap.WindowSize);
+            Unsafe.CopyBlock(window, _memory.Base + request.WindowAddress, (uint)request.WindowSize);
         }
     }
 
     private void Clear(in SiliconRequest request, ref SiliconReply reply)
     {
-        new Span<byte>(_memory.Base + request.WindowAddress, MemoryMap.WindowSize).Clear();
+        new Span<byte>(_memory.Base + request.WindowAddress, request.WindowSize).Clear();
         Span<byte> data = new(_memory.Base + MemoryMap.Data, (int)MemoryMap.DataSize);
         if (data.ContainsAnyExcept((byte)0))
         {

@@ -142,6 +142,9 @@ public static class MemoryMap
 
     public const int WindowSize = 256;
 
+    /// <summary>The most that a case may ask for: an XSAVE area.</summary>
+    public const int MaxWindowSize = 1024;
+
     /// <summary>The window across the border of the two data pages.</summary>
     public const ulong WindowMiddle = Data + 0xF80;
 
@@ -159,9 +162,14 @@ public unsafe struct SiliconRequest
     public uint Bits;
     public uint CodeLength;
     public ulong WindowAddress;
+
+    /// <summary>Zero means <see cref="MemoryMap.WindowSize"/>.</summary>
+    public ulong WindowBytes;
     public fixed byte Code[MaxCode];
-    public fixed byte Window[MemoryMap.WindowSize];
+    public fixed byte Window[MemoryMap.MaxWindowSize];
     public MachineState State;
+
+    public readonly int WindowSize => WindowBytes == 0 ? MemoryMap.WindowSize : (int)WindowBytes;
 
     public readonly ReadOnlySpan<byte> CodeBytes
     {
@@ -206,6 +214,6 @@ public unsafe struct SiliconReply
     /// <summary>Nonzero when data pages changed outside the window.</summary>
     public uint WroteOutside;
     public uint Reserved;
-    public fixed byte Window[MemoryMap.WindowSize];
+    public fixed byte Window[MemoryMap.MaxWindowSize];
     public MachineState State;
 }

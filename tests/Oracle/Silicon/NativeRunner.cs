@@ -12,7 +12,7 @@ namespace Xenolith.Oracle.Silicon;
 public sealed unsafe class NativeRunner : IDisposable
 {
     /// <summary>As many requests as fit into a pipe with their replies, so that neither side can block the other for good.</summary>
-    private const int Batch = 40;
+    private const int Batch = 16;
 
     private readonly Process _process;
 

@@ -24,7 +24,8 @@ enum {
     DATA_SIZE = 0x2000,
     READ_ONLY_PAGE = 0x20004000, /* one page, read only, between unmapped ones */
     PAGE = 0x1000,
-    WINDOW = 256,
+    WINDOW = 256,       /* unless a request says more */
+    WINDOW_MAX = 1024,
     CODE_MAX = 64,
     ENDED_AT_STOP = 0x100,
     TIMED_OUT = 0x101,
@@ -41,9 +42,10 @@ struct machine_state {
 struct request {
     uint32_t bits; /* 64 or 32 */
     uint32_t code_length;
-    uint64_t window_address; /* WINDOW bytes inside the data pages; everything else there is zero */
+    uint64_t window_address; /* window bytes inside the data pages; everything else there is zero */
+    uint64_t window_bytes;   /* 0: WINDOW */
     uint8_t code[CODE_MAX];
-    uint8_t window[WINDOW];
+    uint8_t window[WINDOW_MAX];
     struct machine_state state; /* rip: where the code is put and entered */
 };
 
@@ -53,7 +55,7 @@ struct reply {
     uint64_t cr2;
     uint32_t wrote_outside; /* nonzero: data pages changed outside the window */
     uint32_t reserved;
-    uint8_t window[WINDOW];
+    uint8_t window[WINDOW_MAX];
     struct machine_state state;
 };
 
@@ -212,12 +214,13 @@ static void run(void)
     static const uint8_t zeros[DATA_SIZE];
     uint64_t code_offset = request.state.rip - CODE_PAGE;
     uint64_t window_offset = request.window_address - DATA_PAGES;
-    if (code_offset >= PAGE || request.code_length > CODE_MAX || request.code_length > PAGE - code_offset
-        || window_offset > DATA_SIZE - WINDOW) {
+    uint64_t window_bytes = request.window_bytes ? request.window_bytes : WINDOW;
+    if (window_bytes > WINDOW_MAX || code_offset >= PAGE || request.code_length > CODE_MAX || request.code_length > PAGE - code_offset
+        || window_offset > DATA_SIZE - window_bytes) {
         exit(73);
     }
     memcpy(code_alias + code_offset, request.code, request.code_length);
-    memcpy((void *)request.window_address, request.window, WINDOW);
+    memcpy((void *)request.window_address, request.window, window_bytes);
     memcpy(load_gpr, request.state.gpr, sizeof load_gpr);
     memcpy(load_area.legacy, request.state.legacy, sizeof load_area.legacy);
     memcpy(load_area.ymm_high, request.state.ymm_high, sizeof load_area.ymm_high);
@@ -232,8 +235,8 @@ static void run(void)
     in_case = 1;
     enter_case();
 
-    memcpy(reply.window, (void *)request.window_address, WINDOW);
-    memset((void *)request.window_address, 0, WINDOW);
+    memcpy(reply.window, (void *)request.window_address, window_bytes);
+    memset((void *)request.window_address, 0, window_bytes);
     reply.wrote_outside = memcmp((void *)DATA_PAGES, zeros, DATA_SIZE) != 0;
     if (reply.wrote_outside) {
         memset((void *)DATA_PAGES, 0, DATA_SIZE);

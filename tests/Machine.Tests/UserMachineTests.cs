@@ -97,6 +97,39 @@ public sealed class UserMachineTests : IDisposable
         Assert.Equal((UserStop.Limit, UserProgram.DefaultLimit), (again.Stop, again.Instructions));
     }
 
+    [Theory]
+    [InlineData("F3AAF4", 5000UL, 10UL, UserStop.Hlt, 1UL)] // REP STOSB
+    [InlineData("F3A4F4", 5000UL, 1UL, UserStop.Hlt, 1UL)]
+    [InlineData("F3AEF4", 5000UL, 1UL, UserStop.Hlt, 1UL)] // REPE SCASB
+    [InlineData("67F3AA90F4", 0x1_0000_0003UL, 9UL, UserStop.Hlt, 2UL)] // counts in ECX
+    [InlineData("F3AA9090F4", 3000UL, 2UL, UserStop.Limit, 2UL)]
+    [InlineData("F3AAF4", 0UL, 5UL, UserStop.Hlt, 1UL)]
+    [InlineData("F3AAF4", 0x2001UL, 5UL, UserStop.Exception, 0UL)] // past the end of the mapped memory
+    [InlineData("F3AAF4", 0x2000UL, 5UL, UserStop.Hlt, 1UL)]
+    public void ARepeatedInstructionIsOne(string code, ulong count, ulong limit, UserStop stop, ulong instructions)
+    {
+        UserProgram program = Program(code);
+        program.Maps.Add((0x20000, 0x4000));
+        program.Registers.General[1] = count;
+        program.Registers.General[6] = 0x20000;
+        program.Registers.General[7] = 0x22000;
+        program.Limit = limit;
+        UserResult result = _machine.Run(program);
+        Assert.Equal((stop, instructions), (result.Stop, result.Instructions));
+        Assert.Equal(0UL, result.Registers.Rflags & 0x10000);
+    }
+
+    [Fact]
+    public void RepetitionHasAnEnd()
+    {
+        UserProgram program = Program("F3AAF4");
+        program.Maps.Add((0x20000, 0x8000_0000));
+        program.Registers.General[1] = ulong.MaxValue;
+        program.Registers.General[7] = 0x20000;
+        UserResult result = _machine.Run(program);
+        Assert.Equal((UserStop.Limit, 0UL, 0x10000UL), (result.Stop, result.Instructions, result.Registers.Rip));
+    }
+
     [Fact]
     public void MemoryIsMappedInWholePagesAndZeroed()
     {

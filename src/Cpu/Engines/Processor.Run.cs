@@ -11,6 +11,12 @@ public sealed unsafe partial class Processor
     /// <summary>Instructions retired since reset, exact whenever managed code runs.</summary>
     public ulong RetiredInstructions => State->Retired + (ulong)(_sliceInstructions - State->Budget);
 
+    /// <summary>
+    /// How many of <see cref="RetiredInstructions"/> were iterations of repeated string instructions beyond the one that ends each of them:
+    /// without these it is the count of instructions as software sees them.
+    /// </summary>
+    public ulong ExtraIterations { get; internal set; }
+
     /// <summary>Somebody wants events to be looked for at the next instruction boundary.</summary>
     internal bool IsBoundaryRequested { get; private set; }
 

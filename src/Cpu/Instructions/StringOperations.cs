@@ -112,6 +112,7 @@ internal static unsafe class StringOperations
             count -= done;
             SetMasked(cpu, Rcx, mask, count);
             bool finished = count == 0 || (TOp.Compares && LazyFlags.Zero(cpu) != i.HasRepPrefix);
+            p.ExtraIterations += finished ? done - 1 : done;
             if (finished || singleStep || (ulong)cpu->Budget <= done || p.IsBoundaryRequested)
             {
                 // The engine counts the last iteration itself.

@@ -23,11 +23,20 @@ public sealed unsafe class UserMachine : IDisposable
     /// </summary>
     private const ulong CarefulInstructions = 2000;
 
+    /// <summary>So much at once, that nothing runs out of hand.</summary>
+    private const ulong MaxSlice = 1 << 24;
+
+    /// <summary>
+    /// A repeated string instruction counts as one instruction, but all of them together may not iterate for ever.
+    /// </summary>
+    private const ulong MaxExtraIterations = 1 << 26;
+
     private readonly HostMemory _memory;
     private readonly UserMemory _unit;
     private readonly Processor _processor;
     private readonly InstructionFetch _fetch = new();
     private UserProgram _program = new();
+    private ulong _extraAtStart;
 
     public UserMachine()
     {
@@ -52,10 +61,10 @@ public sealed unsafe class UserMachine : IDisposable
         else
         {
             _processor.UseCarefulEngine = true;
-            if (Advance(ulong.Min(program.Limit, CarefulInstructions)) && program.Limit > CarefulInstructions)
+            if (AdvanceTo(ulong.Min(program.Limit, CarefulInstructions)) && program.Limit > CarefulInstructions)
             {
                 _processor.UseCarefulEngine = false;
-                _ = Advance(program.Limit - CarefulInstructions);
+                _ = AdvanceTo(program.Limit);
             }
         }
 
@@ -114,6 +123,7 @@ public sealed unsafe class UserMachine : IDisposable
         _processor.SeedRandom(0);
         CpuState* cpu = _processor.State;
         cpu->Retired = 0;
+        _extraAtStart = _processor.ExtraIterations;
         cpu->TscOffset = 0;
         UserSystem.Load(cpu, program);
         program.Registers.LoadInto(cpu);
@@ -169,9 +179,42 @@ public sealed unsafe class UserMachine : IDisposable
         }
     }
 
-    /// <summary>True when so many instructions have run and the program is still going.</summary>
-    private bool Advance(ulong instructions) =>
-        _processor.Run((long)ulong.Min(instructions, long.MaxValue)) == StopReason.Budget && !IsInHandler;
+    private ulong ExtraIterations => _processor.ExtraIterations - _extraAtStart;
+
+    private ulong Executed => _processor.RetiredInstructions - ExtraIterations;
+
+    /// <summary>Runs until so many instructions have been executed. True when the program is still going then.</summary>
+    private bool AdvanceTo(ulong instructions)
+    {
+        while (Executed < instructions && ExtraIterations < MaxExtraIterations)
+        {
+            // In the middle of a long repeated instruction the count stands still, and what is left of it may run at once.
+            ulong wanted = ulong.Max(instructions - Executed, IterationsLeft());
+            if (_processor.Run((long)ulong.Min(wanted, MaxSlice)) != StopReason.Budget || IsInHandler)
+            {
+                return false;
+            }
+        }
+
+        return Executed >= instructions;
+    }
+
+    /// <summary>
+    /// Iterations that the instruction at RIP will make in any case; zero when it is none that repeats, or when it may end sooner.
+    /// </summary>
+    private ulong IterationsLeft()
+    {
+        CpuState* cpu = _processor.State;
+        if ((cpu->RflagsSystem & RflagsBits.RF) == 0)
+        {
+            return 0; // set between iterations
+        }
+
+        Span<byte> bytes = stackalloc byte[UserStep.MaxBytes];
+        int length = ReadCode(cpu->Rip, bytes);
+        int bits = _fetch.CountBits(_program.Mode, bytes[..length]);
+        return bits switch { 64 => cpu->Gpr[1], 32 => (uint)cpu->Gpr[1], 16 => (ushort)cpu->Gpr[1], _ => 0 };
+    }
 
     private bool IsInHandler => _processor.State->Cpl == 0;
 
@@ -179,7 +222,7 @@ public sealed unsafe class UserMachine : IDisposable
     {
         _processor.UseCarefulEngine = true;
         UserStep step = new() { Before = new UserRegisters(), After = new UserRegisters() };
-        for (ulong n = 0; n < program.Limit && !IsInHandler; n++)
+        while (Executed < program.Limit && ExtraIterations < MaxExtraIterations && !IsInHandler)
         {
             CpuState* cpu = _processor.State;
             step.Rip = cpu->Rip;
@@ -209,13 +252,13 @@ public sealed unsafe class UserMachine : IDisposable
     {
         registers.StoreFrom(_processor.State);
         registers.Rip = _processor.State->Rip;
-        registers.Rflags = _processor.Rflags;
+        registers.Rflags = _processor.Rflags & ~(ulong)RflagsBits.RF;
     }
 
     private UserResult Finish()
     {
         CpuState* cpu = _processor.State;
-        UserResult result = new() { Stop = UserStop.Limit, Instructions = _processor.RetiredInstructions, Cr2 = cpu->Cr2 };
+        UserResult result = new() { Stop = UserStop.Limit, Instructions = Executed, Cr2 = cpu->Cr2 };
         if (!IsInHandler)
         {
             Snapshot(result.Registers);
@@ -287,6 +330,31 @@ public sealed unsafe class UserMachine : IDisposable
     private sealed class InstructionFetch
     {
         private readonly byte[] _bytes = new byte[UserStep.MaxBytes];
+
+        /// <summary>Width of the count of a repeated MOVS or STOS; zero for anything else.</summary>
+        public int CountBits(int bits, ReadOnlySpan<byte> bytes)
+        {
+            bytes.CopyTo(_bytes);
+            Iced.Intel.Instruction instruction = Iced.Intel.Decoder.Create(bits, new Iced.Intel.ByteArrayCodeReader(_bytes, 0, bytes.Length)).Decode();
+            if (!instruction.HasRepPrefix && !instruction.HasRepnePrefix)
+            {
+                return 0;
+            }
+
+            Iced.Intel.OpKind memory = instruction.Mnemonic switch
+            {
+                Iced.Intel.Mnemonic.Stosb or Iced.Intel.Mnemonic.Stosw or Iced.Intel.Mnemonic.Stosd or Iced.Intel.Mnemonic.Stosq => instruction.Op0Kind,
+                Iced.Intel.Mnemonic.Movsb or Iced.Intel.Mnemonic.Movsw or Iced.Intel.Mnemonic.Movsd or Iced.Intel.Mnemonic.Movsq => instruction.Op0Kind,
+                _ => Iced.Intel.OpKind.Register,
+            };
+            return memory switch
+            {
+                Iced.Intel.OpKind.MemoryESRDI => 64,
+                Iced.Intel.OpKind.MemoryESEDI => 32,
+                Iced.Intel.OpKind.MemoryESDI => 16,
+                _ => 0,
+            };
+        }
 
         public bool IsHlt(int bits, ReadOnlySpan<byte> bytes)
         {

@@ -35,8 +35,7 @@ public sealed class UserResult
     public ulong Cr2 { get; internal set; }
 
     /// <summary>
-    /// Instructions executed to their end; HLT and the one that faulted are not among them, each iteration of a repeated string
-    /// instruction is.
+    /// Instructions executed to their end; HLT and the one that faulted are not among them. A repeated string instruction is one.
     /// </summary>
     public ulong Instructions { get; internal set; }
 

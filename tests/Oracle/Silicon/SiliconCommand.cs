@@ -162,7 +162,8 @@ public static class SiliconCommand
         ref SiliconReply reply, int number)
     {
         StateCases.Normalise(in request, in instruction, ref reply);
-        if (CaseGroups.IsArtefact(instruction.Code, reply.Vector))
+        const uint MisalignedMode = 1 << 17; // of MXCSR, on AMD processors only
+        if (CaseGroups.IsArtefact(instruction.Code, reply.Vector) || (reply.State.Mxcsr & MisalignedMode) != 0)
         {
             return "";
         }

@@ -43,6 +43,9 @@ public sealed class UserMachineTests : IDisposable
     [InlineData(64, "48B8001000000000FEFF8B00", Vector.GP, 0u, 0UL)]
     [InlineData(64, "48B80010000000FEFFFF8B00", Vector.PF, 4u, 0xFFFF_FE00_0000_1000)] // the system's own page is not there for programs
     [InlineData(64, "FFE0", Vector.PF, 0x14u, 0UL)] // JMP to an unmapped page
+    [InlineData(64, "48BB0000000000000080368B03", Vector.GP, 0u, 0UL)] // SS: is ignored in 64-bit mode...
+    [InlineData(64, "48BD00000000000000803E8B4500", Vector.SS, 0u, 0UL)] // ...and so is DS:
+    [InlineData(64, "F30F09", Vector.GP, 0u, 0UL)] // WBNOINVD, or WBINVD with a prefix
     [InlineData(64, "0F0B", Vector.UD, 0u, 0UL)]
     [InlineData(64, "0F05", Vector.UD, 0u, 0UL)] // SYSCALL
     [InlineData(64, "0F34", Vector.GP, 0u, 0UL)] // SYSENTER

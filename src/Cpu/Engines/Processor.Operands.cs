@@ -124,8 +124,19 @@ public sealed unsafe partial class Processor
         return i.MemoryDisplSize switch { 2 => 16, 4 => 32, _ => i.CodeSize == CodeSize.Code64 ? 64 : 32 };
     }
 
-    /// <summary>The segment of a memory operand, default or by prefix.</summary>
-    public static SegmentIndex SegmentOf(in Instruction i) => ToSegment(i.MemorySegment);
+    /// <summary>
+    /// The segment of a memory operand, default or by prefix. In 64-bit mode prefixes of ES, CS, SS and DS mean nothing, not even for
+    /// the choice between #SS and #GP.
+    /// </summary>
+    public static SegmentIndex SegmentOf(in Instruction i)
+    {
+        if (i.SegmentPrefix is Register.None or Register.FS or Register.GS || i.CodeSize != CodeSize.Code64)
+        {
+            return ToSegment(i.MemorySegment);
+        }
+
+        return i.MemoryBase is Register.RSP or Register.RBP or Register.ESP or Register.EBP ? SegmentIndex.SS : SegmentIndex.DS;
+    }
 
     public static SegmentIndex ToSegment(Register register) => (SegmentIndex)(register - Register.ES);
 

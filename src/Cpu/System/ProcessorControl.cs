@@ -24,6 +24,7 @@ internal static unsafe class ProcessorControl
         table.Set(Mnemonic.Wrmsr, &Wrmsr, endsBlock: true);
         table.Set(Mnemonic.Invd, &Invd, endsBlock: true);
         table.Set(Mnemonic.Wbinvd, &Wbinvd, endsBlock: true);
+        table.Set(Mnemonic.Wbnoinvd, &Wbinvd, endsBlock: true); // its F3 means nothing to a processor that does not know it
         table.Set(Mnemonic.Invlpg, &Invlpg, endsBlock: true);
         table.Set(Mnemonic.Invpcid, &Invpcid, endsBlock: true);
         table.Set(Mnemonic.Clflush, &CacheLine);

@@ -26,6 +26,7 @@ public sealed partial class BareMachine
         ulong start = RetiredInstructions;
         _idleSince = Clock.Now;
         _end = null;
+        _vcpus.ForEach(vcpu => vcpu.EndWait());
         while (_end is null)
         {
             ulong done = RetiredInstructions - start;
@@ -73,8 +74,10 @@ public sealed partial class BareMachine
         return false;
     }
 
-    /// <summary>A processor that could not run now can: one that has the machine to itself ends its slice.</summary>
-    internal void OnWoken(Vcpu vcpu)
+    /// <summary>
+    /// Something came for a processor: whoever runs ends his slice, so that it is taken soon; often enough the sender waits for it.
+    /// </summary>
+    internal void OnPoked(Vcpu vcpu)
     {
         if (Current is not null && Current != vcpu)
         {
@@ -85,6 +88,7 @@ public sealed partial class BareMachine
     private void RunSlice(Vcpu vcpu, long instructions)
     {
         vcpu.IsPoked = false;
+        vcpu.EndWait();
         ulong before = vcpu.Processor.RetiredInstructions;
         _otherRetired -= before;
         Current = vcpu;
@@ -123,6 +127,7 @@ public sealed partial class BareMachine
         else
         {
             Clock.RunDue();
+            _vcpus.ForEach(vcpu => vcpu.EndWait()); // MWAIT may end at any time; a change that was undone is not missed for long
         }
     }
 }

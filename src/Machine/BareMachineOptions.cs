@@ -33,7 +33,7 @@ public sealed record BareMachineOptions
     public int IoApicPins { get; init; } = 24;
 
     /// <summary>Instructions of a processor's turn while others could run too; the seed spreads it over [this, 1.5 of this).</summary>
-    public long SliceInstructions { get; init; } = 10_000;
+    public long SliceInstructions { get; init; } = 4_000;
 
     /// <summary>Ticks of idle time after which a run that nothing but input could end comes back.</summary>
     public ulong IdleTicks { get; init; } = 10 * MachineClock.TicksPerSecond;

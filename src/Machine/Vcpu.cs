@@ -1,6 +1,8 @@
+using System;
 using System.Numerics;
 
 using Xenolith.Cpu;
+using Xenolith.Mmu;
 
 namespace Xenolith.Machine;
 
@@ -12,7 +14,12 @@ public sealed unsafe class Vcpu : IPlatform, IRunnable, ILocalApicOwner
     private const uint LeafTopology = 0xB;
     private const uint LeafTopologyV2 = 0x1F;
 
+    private const int MonitorLine = 64;
+
     private readonly BareMachine _machine;
+    private readonly byte[] _watched = new byte[MonitorLine];
+    private Hpa? _watchedAddress;
+    private bool _isWaiting;
     private readonly MachineTimer _timer;
 
     internal Vcpu(BareMachine machine, int index)
@@ -36,7 +43,7 @@ public sealed unsafe class Vcpu : IPlatform, IRunnable, ILocalApicOwner
     internal bool IsPoked { get; set; }
 
     /// <inheritdoc/>
-    public bool IsRunnable => Processor.State->Activity == ActivityState.Active || IsPoked;
+    public bool IsRunnable => IsPoked || (Processor.State->Activity == ActivityState.Active && (!_isWaiting || HasLineChanged));
 
     /// <inheritdoc cref="IPlatform.Now"/>
     public ulong Now => _machine.Clock.Now;
@@ -110,6 +117,40 @@ public sealed unsafe class Vcpu : IPlatform, IRunnable, ILocalApicOwner
         }
     }
 
+    /// <inheritdoc/>
+    public void OnMonitor(Hpa address)
+    {
+        Hpa line = new(address.Value & ~(ulong)(MonitorLine - 1));
+        _watchedAddress = _machine.Bus.IsRam(line, MonitorLine) ? line : null;
+        if (_watchedAddress is not null)
+        {
+            Line.CopyTo(_watched);
+        }
+    }
+
+    /// <summary>The processor waits unless what would wake it has happened since MONITOR.</summary>
+    public void OnMwait()
+    {
+        if (_watchedAddress is null || HasLineChanged || Apic.HasInterrupt || Processor.HasSignal)
+        {
+            _watchedAddress = null;
+            return;
+        }
+
+        _isWaiting = true;
+        Processor.RequestStop();
+    }
+
+    /// <summary>A wait by MWAIT ends.</summary>
+    internal void EndWait()
+    {
+        if (_isWaiting)
+        {
+            _isWaiting = false;
+            _watchedAddress = null;
+        }
+    }
+
     /// <summary>
     /// The board's part of CPUID (SDM 2A "CPUID"): APIC id and topology (each processor a core of one package), x2APIC, TSC deadline.
     /// </summary>
@@ -176,8 +217,16 @@ public sealed unsafe class Vcpu : IPlatform, IRunnable, ILocalApicOwner
     void ILocalApicOwner.SignalStartup(byte vector)
     {
         Processor.SignalStartup(vector);
-        Poke();
+        if (Processor.HasSignal)
+        {
+            Poke(); // a processor that runs has lost the message
+        }
     }
+
+    /// <summary>The watched line as it is now.</summary>
+    private ReadOnlySpan<byte> Line => new(_machine.Bus.RamPointer(_watchedAddress!.Value), MonitorLine);
+
+    private bool HasLineChanged => _watchedAddress is not null && !Line.SequenceEqual(_watched);
 
     /// <summary>SDM 3A "Hierarchical Mapping of Shared Resources": threads (one in each core), then cores.</summary>
     private CpuidLeaf Topology(uint subleaf, uint count, uint shift) => subleaf switch
@@ -193,6 +242,7 @@ public sealed unsafe class Vcpu : IPlatform, IRunnable, ILocalApicOwner
         Apic.Reset();
         Processor.Reset();
         Wait();
+        EndWait();
         IsPoked = false;
     }
 
@@ -204,10 +254,7 @@ public sealed unsafe class Vcpu : IPlatform, IRunnable, ILocalApicOwner
     private void Poke()
     {
         Processor.RequestBoundary();
-        if (!IsRunnable)
-        {
-            IsPoked = true;
-            _machine.OnWoken(this);
-        }
+        IsPoked = true;
+        _machine.OnPoked(this);
     }
 }

@@ -75,7 +75,8 @@ public sealed unsafe partial class Processor
             return outcome;
         }
 
-        if (_nmiPending && (State->Interruptibility & BlockingByMovSs) == 0 && Vmx.MayTakeNmi())
+        // Blocking by STI holds NMIs back too, as the manual lets it: a handler's HLT behind STI is never separated from it.
+        if (_nmiPending && (State->Interruptibility & InterruptShadow) == 0 && Vmx.MayTakeNmi())
         {
             _nmiPending = false;
             EventToDeliver nmi = new() { IsValid = true, Vector = (byte)Vector.NMI, Type = EventType.Nmi };

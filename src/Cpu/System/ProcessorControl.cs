@@ -325,7 +325,7 @@ internal static unsafe class ProcessorControl
         return Outcome.Retired;
     }
 
-    /// <summary>MONITOR arms nothing: MWAIT ends at once, as the manual lets it at any time.</summary>
+    /// <summary>MONITOR: the platform watches the line, for an MWAIT that may follow.</summary>
     private static Outcome Monitor(Processor p, in Instruction i)
     {
         if (p.State->Cpl != 0)
@@ -344,11 +344,23 @@ internal static unsafe class ProcessorControl
         }
 
         ulong mask = p.Is64BitMode ? ulong.MaxValue : uint.MaxValue;
-        return p.TryRead(Processor.ToSegment(i.MemorySegment == Iced.Intel.Register.None ? Iced.Intel.Register.DS : i.MemorySegment), p.State->Gpr[0] & mask, out byte _)
-            ? Outcome.Retired
-            : Outcome.Fault;
+        ulong offset = p.State->Gpr[0] & mask;
+        SegmentIndex segment = Processor.ToSegment(i.MemorySegment == Iced.Intel.Register.None ? Iced.Intel.Register.DS : i.MemorySegment);
+        if (!p.TryRead(segment, offset, out byte _))
+        {
+            return Outcome.Fault;
+        }
+
+        if (p.TryLinear(segment, offset, 1, AccessKind.Read, out ulong linear)
+            && p.TryTranslate(linear, AccessKind.Read, p.State->DataAccess, out Hpa address))
+        {
+            p.Platform.OnMonitor(address);
+        }
+
+        return Outcome.Retired;
     }
 
+    /// <summary>MWAIT may end at any time: on a board that does not wait it does nothing.</summary>
     private static Outcome Mwait(Processor p, in Instruction i)
     {
         if (p.State->Cpl != 0)
@@ -361,7 +373,13 @@ internal static unsafe class ProcessorControl
             return outcome;
         }
 
-        return (p.State->Gpr[1] & ~1UL) != 0 ? p.Raise(Vector.GP, 0) : Outcome.Retired;
+        if ((p.State->Gpr[1] & ~1UL) != 0)
+        {
+            return p.Raise(Vector.GP, 0);
+        }
+
+        p.Platform.OnMwait();
+        return Outcome.Retired;
     }
 
     private static Outcome Pause(Processor p, in Instruction i)

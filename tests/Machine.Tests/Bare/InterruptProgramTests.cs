@@ -164,6 +164,44 @@ public sealed class InterruptProgramTests
     }
 
     [Fact]
+    public void AnNmiWaitsBehindStiAndMovSs()
+    {
+        foreach (bool isSti in (bool[])[true, false])
+        {
+            using BareProgram q = new();
+            q.Handle(2, a =>
+            {
+                a.mov(rbx, Counter);
+                a.mov(__qword_ptr[rbx], rcx);
+                a.iretq();
+            });
+            q.Load(a =>
+            {
+                EnableApic(a);
+                a.xor(ecx, ecx);
+                a.mov(edx, 0x4_4400);
+                a.mov(rax, Apic + 0x300);
+                a.mov(bx, ss);
+                if (isSti)
+                {
+                    a.sti();
+                }
+                else
+                {
+                    a.mov(ss, bx);
+                }
+
+                a.mov(__dword_ptr[rax], edx); // the one instruction of the shadow sends it
+                a.inc(ecx);
+                a.cli();
+                a.hlt();
+            });
+            Assert.Equal(RunEnd.Halted, q.Machine.Run(10_000).End);
+            Assert.Equal(0UL, q.Word(Counter)); // taken at the end of the shadow, before INC
+        }
+    }
+
+    [Fact]
     public void InterruptsComeInTheOrderOfPriorityBehindStiAndItsShadow()
     {
         using BareProgram p = new();

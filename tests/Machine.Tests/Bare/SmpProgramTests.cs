@@ -194,6 +194,52 @@ public sealed class SmpProgramTests
         Assert.Equal(RunEnd.Halted, p.Machine.Run(10_000_000).End);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void MwaitEndsWithAStoreOrAnInterrupt(bool byStore)
+    {
+        using BareProgram p = Smp(2);
+        p.CountInterrupts(0x44, Counter + 0x20);
+        p.Load(
+            a =>
+            {
+                Label loop = a.CreateLabel();
+                a.mov(rax, Apic);
+                a.mov(__dword_ptr[rax + 0xF0], 0x1FF);
+                a.@lock.inc(__qword_ptr[rbx + 8]);
+                a.sti();
+                a.Label(ref loop);
+                a.mov(rax, Counter + 0x1000);
+                a.xor(ecx, ecx);
+                a.xor(edx, edx);
+                a.monitor();
+                a.xor(eax, eax);
+                a.mwait();
+                a.@lock.inc(__qword_ptr[rbx + 0x10]);
+                a.jmp(loop);
+            },
+            ApCode);
+        p.Load(a =>
+        {
+            Label wait = a.CreateLabel();
+            StartOthers(a);
+            WaitFor(a, Counter + 8, 1);
+            a.mov(ecx, 100_000);
+            a.Label(ref wait);
+            a.dec(ecx);
+            a.jnz(wait);
+            a.mov(rax, byStore ? (long)Counter + 0x1020 : Apic + 0x300);
+            a.mov(__dword_ptr[rax], 0xC_4044);
+            WaitFor(a, Counter + 0x10, 1);
+            a.hlt();
+        });
+        RunResult result = p.Machine.Run(10_000_000);
+        Assert.Equal(RunEnd.Idle, result.End);
+        Assert.Equal((1UL, byStore ? 0UL : 1UL), (p.Word(Counter + 0x10), p.Word(Counter + 0x20)));
+        Assert.True(p.Machine.Processors[1].RetiredInstructions < 200);
+    }
+
     [Fact]
     public void InitStopsAProcessorAndStartupStartsItAnew()
     {

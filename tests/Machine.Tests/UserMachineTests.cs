@@ -26,6 +26,19 @@ public sealed class UserMachineTests : IDisposable
         Assert.Equal((UserStop.Hlt, 1UL, 0x10005UL, 5UL), (result.Stop, result.Instructions, result.Registers.Rip, result.Registers.General[0]));
     }
 
+    [Theory]
+    [InlineData("F3480F1EC8F4", 64)] // RDSSPQ RAX, without shadow stacks
+    [InlineData("F30F1EC8F4", 32)]
+    [InlineData("F30F1EFAF4", 64)] // ENDBR64
+    [InlineData("0F18C80F1F000F0D080F1AC8F4", 64)]
+    public void HintsDoNothing(string code, int mode)
+    {
+        UserProgram program = Program(code, mode);
+        program.Registers.General[0] = 5;
+        UserResult result = _machine.Run(program);
+        Assert.Equal((UserStop.Hlt, 5UL, 0x202UL), (result.Stop, result.Registers.General[0], result.Registers.Rflags));
+    }
+
     [Fact]
     public void TheStartIsAsAfterReset()
     {

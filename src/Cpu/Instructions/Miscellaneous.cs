@@ -12,7 +12,8 @@ internal static unsafe class Miscellaneous
         foreach (Mnemonic nothing in (ReadOnlySpan<Mnemonic>)[
             Mnemonic.Nop, Mnemonic.Endbr32, Mnemonic.Endbr64, Mnemonic.Reservednop,
             Mnemonic.Prefetchnta, Mnemonic.Prefetcht0, Mnemonic.Prefetcht1, Mnemonic.Prefetcht2, Mnemonic.Prefetchw, Mnemonic.Prefetch,
-            Mnemonic.Prefetchwt1, Mnemonic.Prefetchit0, Mnemonic.Prefetchit1, Mnemonic.Cldemote])
+            Mnemonic.Prefetchwt1, Mnemonic.Prefetchit0, Mnemonic.Prefetchit1, Mnemonic.Cldemote,
+            Mnemonic.Rdsspd, Mnemonic.Rdsspq]) // without shadow stacks (CET) these two leave their register as it is
         {
             table.Set(nothing, &Nop);
         }

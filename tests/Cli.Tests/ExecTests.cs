@@ -106,6 +106,38 @@ public sealed class ExecTests : IDisposable
         Assert.Equal(("0x2a", "0x203"), (last.GetProperty("regs").GetProperty("rax").GetString(), last.GetProperty("regs").GetProperty("rflags").GetString()));
     }
 
+    [Theory]
+    [InlineData("""{"name":"\ud800","code":"f4","base":"\udc00"}""")]
+    [InlineData("""{"code":5}""")]
+    [InlineData("""{"code":"f4","mode":"x"}""")]
+    [InlineData("""{"code":"f4","mode":65}""")]
+    [InlineData("""{"code":"90f4","base":-1}""")]
+    [InlineData("""{"code":"f4","base":1.5}""")]
+    [InlineData("""{"code":"f4","map":{}}""")]
+    [InlineData("""{"code":"f4","map":[1]}""")]
+    [InlineData("""{"code":"f4","map":[["0","0xffffffffffffffff"]]}""")]
+    [InlineData("""{"code":"f4","mem":[["0x10000",7]]}""")]
+    [InlineData("""{"code":"f4","regs":[]}""")]
+    [InlineData("""{"code":"f4","regs":{"rax":null}}""")]
+    [InlineData("""{"code":"f4","regs":{"xmm0":[1,2,3]}}""")]
+    [InlineData("""{"code":"f4","ymm":[[1,2,3,4,5]]}""")]
+    [InlineData("""{"code":"f4","x87":[[1]]}""")]
+    [InlineData("""{"code":"f4","fcw":65536}""")]
+    [InlineData("""{"code":"f4","mxcsr":"0x10000"}""")]
+    [InlineData("""{"code":"f4","limit":"many"}""")]
+    [InlineData("""{"code":"f4","dump":[["0x10000","0x100000000"]]}""")]
+    [InlineData("""{}""")]
+    [InlineData("""null""")]
+    [InlineData("""[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[""")]
+    public void BadCasesAreAnswered(string line)
+    {
+        CommandRun run = Batch(line + "\n" + """{"name":"next","code":"f4"}""");
+        string[] lines = run.Output.TrimEnd('\n').Split('\n');
+        Assert.Equal((ExitCode.BadInput, 2), (run.ExitCode, lines.Length));
+        Assert.Equal(JsonValueKind.String, JsonDocument.Parse(lines[0]).RootElement.GetProperty("error").ValueKind);
+        Assert.Equal("hlt", JsonDocument.Parse(lines[1]).RootElement.GetProperty("stop").GetString());
+    }
+
     [Fact]
     public void AnAnswerCanBeTheNextStart()
     {

@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.CommandLine;
+using System.Diagnostics.CodeAnalysis;
 using System.IO;
 using System.Text.Json;
 
@@ -80,12 +81,12 @@ internal sealed class ExecCommand
             throw new InputException("exec wants one of CODE, --code HEX and --batch FILE");
         }
 
-        using UserMachine machine = new();
         if (batch is not null)
         {
-            return RunBatch(machine, batch);
+            return RunBatch(batch);
         }
 
+        using UserMachine machine = new();
         UserProgram program = ReadProgram(arguments, file, code);
         try
         {
@@ -152,23 +153,40 @@ internal sealed class ExecCommand
     }
 
     /// <summary>Each line is answered, whatever is wrong with it; the exit code says whether something was.</summary>
-    private int RunBatch(UserMachine machine, string path)
+    private int RunBatch(string path)
     {
         int exitCode = ExitCode.Ok;
-        using TextReader lines = OpenBatch(path);
-        using ExecAnswerJson answer = new(_terminal.RawOutput);
-        while (lines.ReadLine() is { } line)
+        UserMachine machine = new();
+        try
         {
-            if (!string.IsNullOrWhiteSpace(line) && !Answer(machine, answer, line))
+            using TextReader lines = OpenBatch(path);
+            using ExecAnswerJson answer = new(_terminal.RawOutput);
+            while (lines.ReadLine() is { } line)
             {
-                exitCode = ExitCode.BadInput;
+                if (string.IsNullOrWhiteSpace(line))
+                {
+                    continue;
+                }
+
+                int outcome = Answer(machine, answer, line);
+                exitCode = int.Max(exitCode, outcome);
+                if (outcome == ExitCode.Internal)
+                {
+                    machine.Dispose(); // it may be in any state
+                    machine = new UserMachine();
+                }
             }
+        }
+        finally
+        {
+            machine.Dispose();
         }
 
         return exitCode;
     }
 
-    private static bool Answer(UserMachine machine, ExecAnswerJson answer, string line)
+    [SuppressMessage("Design", "CA1031", Justification = "a bug that one case meets shall not cost the others their answers")]
+    private static int Answer(UserMachine machine, ExecAnswerJson answer, string line)
     {
         string name = "";
         try
@@ -183,12 +201,22 @@ internal sealed class ExecCommand
             List<(ulong Start, ulong Length)> wanted = [];
             UserResult result = machine.Run(ExecCase.Read(json.RootElement, wanted));
             answer.Write(name, result, Dump(machine, wanted));
-            return true;
+            return ExitCode.Ok;
         }
-        catch (Exception e) when (e is JsonException or InputException or UserProgramException)
+        catch (JsonException e)
         {
-            answer.WriteError(name, e is JsonException ? "this is no JSON: " + e.Message : e.Message);
-            return false;
+            answer.WriteError(name, "this is no JSON: " + e.Message);
+            return ExitCode.BadInput;
+        }
+        catch (Exception e) when (e is InputException or UserProgramException)
+        {
+            answer.WriteError(name, e.Message);
+            return ExitCode.BadInput;
+        }
+        catch (Exception e) when (e is not IOException)
+        {
+            answer.WriteError(name, $"internal error: {e.GetType().Name}: {e.Message}");
+            return ExitCode.Internal;
         }
     }
 

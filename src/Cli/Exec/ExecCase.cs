@@ -38,16 +38,26 @@ internal static class ExecCase
 
     /// <summary>The name of a case that may be wrong in every other respect.</summary>
     public static string NameOf(JsonElement json) =>
-        json.ValueKind == JsonValueKind.Object && json.TryGetProperty("name", out JsonElement name)
-            ? name.ValueKind == JsonValueKind.String ? name.GetString() ?? "" : name.GetRawText()
-            : "";
+        json.ValueKind == JsonValueKind.Object && json.TryGetProperty("name", out JsonElement name) ? TextOf(name) : "";
+
+    private static string TextOf(JsonElement value)
+    {
+        try
+        {
+            return value.ValueKind == JsonValueKind.String ? value.GetString() ?? "" : value.GetRawText();
+        }
+        catch (InvalidOperationException)
+        {
+            return value.GetRawText(); // half a surrogate pair is JSON, but no text
+        }
+    }
 
     private static void SetMember(UserProgram program, string name, JsonElement value)
     {
         switch (name)
         {
             case "name":
-                program.Name = value.ValueKind == JsonValueKind.String ? value.GetString() ?? "" : value.GetRawText();
+                program.Name = TextOf(value);
                 break;
             case "base":
                 program.Base = ExecNumber.Of(name, value);

@@ -29,7 +29,7 @@ internal static class ExecNumber
     {
         if (value.ValueKind == JsonValueKind.String)
         {
-            return Parse(what, value.GetString() ?? "");
+            return Parse(what, TextOf(value));
         }
 
         if (value.ValueKind == JsonValueKind.Number)
@@ -70,8 +70,20 @@ internal static class ExecNumber
 
     public static byte[] Bytes(string what, JsonElement value) =>
         value.ValueKind == JsonValueKind.String
-            ? Bytes(what, value.GetString() ?? "")
+            ? Bytes(what, TextOf(value))
             : throw new InputException($"{what}: {Shown(value)} is no string of hexadecimal bytes");
+
+    private static string TextOf(JsonElement value)
+    {
+        try
+        {
+            return value.GetString() ?? "";
+        }
+        catch (InvalidOperationException)
+        {
+            return value.GetRawText(); // half a surrogate pair is JSON, but no text
+        }
+    }
 
     public static string Shown(JsonElement value) => Shortened(value.GetRawText());
 

@@ -39,7 +39,7 @@ internal sealed unsafe class BlockBuilder(Type dispatch)
 
     private readonly Lowering _lowering = new(dispatch);
     private readonly Instruction[] _instructions = new Instruction[MaxInstructions];
-    private readonly bool[] _flagsDead = new bool[MaxInstructions];
+    private readonly FlagNeed[] _flags = new FlagNeed[MaxInstructions];
     private readonly MemoryReader _reader = new();
     private readonly Decoder?[] _decoders = new Decoder?[3];
 
@@ -57,7 +57,7 @@ internal sealed unsafe class BlockBuilder(Type dispatch)
             return null;
         }
 
-        FlagLiveness.Mark(_instructions.AsSpan(0, count), _flagsDead);
+        bool overwritesFlags = FlagLiveness.Mark(_instructions.AsSpan(0, count), _flags);
         Block* block = (Block*)destination;
         *block = default;
         block->Rip = source.Rip;
@@ -66,6 +66,7 @@ internal sealed unsafe class BlockBuilder(Type dispatch)
         block->HostCode = (nint)source.HostCode;
         block->SecondHpa = source.Second.Value;
         block->Count = count;
+        block->OverwritesFlags = overwritesFlags;
         ulong next = _instructions[count - 1].NextIP;
         block->Length = (ushort)(next - source.Rip);
         Lower(block, count, endsInBranch, out end);
@@ -119,7 +120,7 @@ internal sealed unsafe class BlockBuilder(Type dispatch)
             uint accesses;
             if (n == count - 2 && _instructions[n + 1].FlowControl == FlowControl.ConditionalBranch
                 && IsReachable(block->Mode, in _instructions[n + 1])
-                && _lowering.TryFuse(in i, in _instructions[n + 1], op, _flagsDead[n], out accesses))
+                && _lowering.TryFuse(in i, in _instructions[n + 1], op, _flags[n], out accesses))
             {
                 op->Length += (byte)_instructions[n + 1].Length;
                 block->Accesses += accesses;
@@ -128,7 +129,7 @@ internal sealed unsafe class BlockBuilder(Type dispatch)
                 break;
             }
 
-            if (IsReachable(block->Mode, in i) && _lowering.TryLower(in i, op, _flagsDead[n], out accesses))
+            if (IsReachable(block->Mode, in i) && _lowering.TryLower(in i, op, _flags[n], out accesses))
             {
                 block->Accesses += accesses;
                 if (n == count - 1 && endsInBranch)

@@ -6,25 +6,46 @@ using IcedFlags = Iced.Intel.RflagsBits;
 
 namespace Xenolith.Cpu;
 
-/// <summary>
-/// Which instructions of a block compute status flags that nobody can see: all of them are overwritten before anything reads them
-/// and before anything that may fault, leave the block or be interrupted.
-/// </summary>
+/// <summary>What must become of the flags that an instruction computes.</summary>
+internal enum FlagNeed : byte
+{
+    /// <summary>Somebody may read them.</summary>
+    Wanted,
+
+    /// <summary>Overwritten before anybody can see them.</summary>
+    None,
+
+    /// <summary>Overwritten before anybody reads them; but an instruction in between may fault, or be executed the careful way.</summary>
+    FaultOnly,
+}
+
+/// <summary>Which instructions of a block compute status flags that nobody will read.</summary>
 internal static class FlagLiveness
 {
     private const IcedFlags All = IcedFlags.OF | IcedFlags.SF | IcedFlags.ZF | IcedFlags.AF | IcedFlags.CF | IcedFlags.PF;
 
-    /// <param name="dead">Set for each instruction whose flags need not be computed.</param>
-    public static void Mark(ReadOnlySpan<Instruction> instructions, Span<bool> dead)
+    /// <param name="needs">Set for each instruction.</param>
+    /// <returns>True when the block overwrites all flags before it reads one: those that it starts with only a fault can show.</returns>
+    public static bool Mark(ReadOnlySpan<Instruction> instructions, Span<FlagNeed> needs)
     {
-        IcedFlags live = All;
+        IcedFlags visible = All;
+        IcedFlags read = All;
         for (int n = instructions.Length - 1; n >= 0; n--)
         {
             ref readonly Instruction i = ref instructions[n];
             IcedFlags written = Overwritten(in i);
-            dead[n] = written != IcedFlags.None && (written & live) == 0;
-            live = IsTransparent(in i) ? (live & ~written) | (i.RflagsRead & All) : All;
+            needs[n] = written == IcedFlags.None || (written & visible & read) != 0 ? FlagNeed.Wanted
+                : (written & visible) == 0 ? FlagNeed.None
+                : written == All && (read & All) == 0 ? FlagNeed.FaultOnly
+                : FlagNeed.Wanted;
+            visible = IsTransparent(in i) ? (visible & ~written) | (i.RflagsRead & All) : All;
+
+            // A part of the flags is merged into the others, which must be exact then. What runs the careful way is shown exact ones.
+            bool isPartial = (i.RflagsModified & All) != 0 && written != All;
+            read = i.FlowControl != FlowControl.Next || isPartial ? All : (read & ~written) | (i.RflagsRead & All);
         }
+
+        return read == IcedFlags.None;
     }
 
     /// <summary>The flags that the operation surely replaces; "undefined" ones only where the operation really writes them.</summary>

@@ -21,7 +21,7 @@ internal sealed unsafe partial class Lowering
     };
 
     /// <summary>An operation and the conditional jump behind it as one op. False when they cannot be fused.</summary>
-    public bool TryFuse(in Instruction i, in Instruction jump, Op* op, bool flagsDead, out uint accesses)
+    public bool TryFuse(in Instruction i, in Instruction jump, Op* op, FlagNeed flags, out uint accesses)
     {
         accesses = 0;
         if (!HasFlatCode || !jump.Code.IsJccShortOrNear() || i.HasLockPrefix)
@@ -40,7 +40,8 @@ internal sealed unsafe partial class Lowering
 
             op->Dst = Offset(i.Op0Register);
             Type unary = i.Mnemonic == Mnemonic.Dec ? typeof(Dec) : typeof(Inc);
-            return Set(op, nameof(Shells.Branch), typeof(UnaryTest<,,,>), unary, Width(i.Op0Register.GetSize()), condition, Flags(flagsDead));
+            Type size = Width(i.Op0Register.GetSize());
+            return Set(op, nameof(Shells.Branch), typeof(UnaryTest<,,,>), unary, size, condition, FlagsType(flags));
         }
 
         Type width = Width(OperandShells.SizeOf(in i, 0));
@@ -51,10 +52,11 @@ internal sealed unsafe partial class Lowering
 
         accesses = address is null ? 0U : 1U;
         string shell = address is null ? nameof(Shells.Branch) : nameof(Shells.BranchMemory);
-        return Set(op, shell, form.Test, operation, width, condition, Flags(flagsDead), address);
+        Type flagsType = FlagsType(flags);
+        return Set(op, shell, form.Test, operation, width, condition, flagsType, address);
     }
 
-    private bool Binary(Type operation, in Instruction i, Op* op, bool flagsDead)
+    private bool Binary(Type operation, in Instruction i, Op* op, FlagNeed flags)
     {
         if (BinaryForm(in i, op, out Type? address) is not { } form)
         {
@@ -62,10 +64,13 @@ internal sealed unsafe partial class Lowering
         }
 
         Type width = Width(OperandShells.SizeOf(in i, 0));
-        return Set(op, address is null ? nameof(Shells.Plain) : nameof(Shells.Memory), form.Body, operation, width, Flags(flagsDead), address: address);
+        string shell = address is null ? nameof(Shells.Plain) : nameof(Shells.Memory);
+        return Set(op, shell, form.Body, operation, width, FlagsType(flags), address: address);
     }
 
-    /// <summary>Fills operand fields and names the bodies, alone and fused with a branch; null when the operands have no fast form.</summary>
+    /// <summary>
+    /// Fills operand fields and names the bodies, alone and fused with a branch; null when the operands have no fast form.
+    /// </summary>
     private (Type Body, Type Test)? BinaryForm(in Instruction i, Op* op, out Type? address)
     {
         address = null;
@@ -100,19 +105,19 @@ internal sealed unsafe partial class Lowering
         return (typeof(MemImm<,,>), typeof(MemImmTest<,,,>));
     }
 
-    private bool Unary(Type operation, in Instruction i, Op* op, bool flagsDead)
+    private bool Unary(Type operation, in Instruction i, Op* op, FlagNeed flags)
     {
         Type width = Width(OperandShells.SizeOf(in i, 0));
         if (i.Op0Kind == OpKind.Register)
         {
             op->Dst = Offset(i.Op0Register);
-            return Plain(op, typeof(UnaryReg<,,>), operation, width, Flags(flagsDead));
+            return Plain(op, typeof(UnaryReg<,,>), operation, width, FlagsType(flags));
         }
 
-        return TryAddress(in i, op, out Type address) && Memory(op, address, typeof(UnaryMem<,,>), operation, width, Flags(flagsDead));
+        return TryAddress(in i, op, out Type address) && Memory(op, address, typeof(UnaryMem<,,>), operation, width, FlagsType(flags));
     }
 
-    private bool Shift(Type operation, in Instruction i, Op* op, bool flagsDead)
+    private bool Shift(Type operation, in Instruction i, Op* op, FlagNeed flags)
     {
         int size = OperandShells.SizeOf(in i, 0);
         bool isMemory = i.Op0Kind != OpKind.Register;
@@ -130,14 +135,15 @@ internal sealed unsafe partial class Lowering
 
         if (isMemory)
         {
-            return TryAddress(in i, op, out Type address) && Memory(op, address, typeof(ShiftMemImm<,,>), operation, Width(size), Flags(flagsDead));
+            return TryAddress(in i, op, out Type address)
+                && Memory(op, address, typeof(ShiftMemImm<,,>), operation, Width(size), FlagsType(flags));
         }
 
         op->Dst = op->Src = Offset(i.Op0Register);
-        return Plain(op, typeof(ShiftImm<,,>), operation, Width(size), Flags(flagsDead));
+        return Plain(op, typeof(ShiftImm<,,>), operation, Width(size), FlagsType(flags));
     }
 
-    private bool Imul(in Instruction i, Op* op, bool flagsDead)
+    private bool Imul(in Instruction i, Op* op, FlagNeed flags)
     {
         if (i.OpCount == 1)
         {
@@ -154,16 +160,16 @@ internal sealed unsafe partial class Lowering
             }
 
             op->Small = i.OpCount == 3 ? (int)i.GetImmediate(2) : 0;
-            return Memory(op, address, i.OpCount == 3 ? typeof(ImulMemImm<,>) : typeof(ImulMem<,>), width, Flags(flagsDead));
+            return Memory(op, address, i.OpCount == 3 ? typeof(ImulMemImm<,>) : typeof(ImulMem<,>), width, FlagsType(flags));
         }
 
         op->Src = Offset(i.Op1Register);
         if (i.OpCount == 2)
         {
-            return Plain(op, typeof(ImulReg<,>), width, Flags(flagsDead));
+            return Plain(op, typeof(ImulReg<,>), width, FlagsType(flags));
         }
 
         op->Imm = i.GetImmediate(2);
-        return Plain(op, typeof(ImulRegImm<,>), width, Flags(flagsDead));
+        return Plain(op, typeof(ImulRegImm<,>), width, FlagsType(flags));
     }
 }

@@ -8,32 +8,47 @@ namespace Xenolith.Cpu;
 /// <content>SSE instructions that compiled code uses most. All others are cold.</content>
 internal sealed unsafe partial class Lowering
 {
+    /// <summary>What is one operation of the host.</summary>
+    private static readonly Dictionary<Mnemonic, Type> VectorOps = new()
+    {
+        [Mnemonic.Pand] = typeof(VectorAnd),
+        [Mnemonic.Andps] = typeof(VectorAnd),
+        [Mnemonic.Andpd] = typeof(VectorAnd),
+        [Mnemonic.Pandn] = typeof(VectorAndNot),
+        [Mnemonic.Andnps] = typeof(VectorAndNot),
+        [Mnemonic.Andnpd] = typeof(VectorAndNot),
+        [Mnemonic.Por] = typeof(VectorOr),
+        [Mnemonic.Orps] = typeof(VectorOr),
+        [Mnemonic.Orpd] = typeof(VectorOr),
+        [Mnemonic.Pxor] = typeof(VectorXor),
+        [Mnemonic.Xorps] = typeof(VectorXor),
+        [Mnemonic.Xorpd] = typeof(VectorXor),
+        [Mnemonic.Paddb] = typeof(VectorAdd<byte>),
+        [Mnemonic.Psubb] = typeof(VectorSubtract<byte>),
+        [Mnemonic.Paddw] = typeof(VectorAdd<ushort>),
+        [Mnemonic.Psubw] = typeof(VectorSubtract<ushort>),
+        [Mnemonic.Paddd] = typeof(VectorAdd<uint>),
+        [Mnemonic.Psubd] = typeof(VectorSubtract<uint>),
+        [Mnemonic.Paddq] = typeof(VectorAdd<ulong>),
+        [Mnemonic.Psubq] = typeof(VectorSubtract<ulong>),
+        [Mnemonic.Pcmpeqb] = typeof(VectorEqual<byte>),
+        [Mnemonic.Pcmpeqw] = typeof(VectorEqual<ushort>),
+        [Mnemonic.Pcmpeqd] = typeof(VectorEqual<uint>),
+        [Mnemonic.Pcmpgtb] = typeof(VectorGreater<sbyte>),
+        [Mnemonic.Pcmpgtw] = typeof(VectorGreater<short>),
+        [Mnemonic.Pcmpgtd] = typeof(VectorGreater<int>),
+        [Mnemonic.Pminub] = typeof(VectorMin<byte>),
+        [Mnemonic.Pminsw] = typeof(VectorMin<short>),
+        [Mnemonic.Pmaxub] = typeof(VectorMax<byte>),
+        [Mnemonic.Pmaxsw] = typeof(VectorMax<short>),
+        [Mnemonic.Pmullw] = typeof(VectorMultiply<short>),
+        [Mnemonic.Pmulld] = typeof(VectorMultiply<int>),
+    };
+
+    /// <summary>What goes element by element.</summary>
     private static readonly Dictionary<Mnemonic, Type> BlockOps = new()
     {
-        [Mnemonic.Pand] = typeof(Lanes<LaneAnd, ulong>),
-        [Mnemonic.Andps] = typeof(Lanes<LaneAnd, ulong>),
-        [Mnemonic.Andpd] = typeof(Lanes<LaneAnd, ulong>),
-        [Mnemonic.Pandn] = typeof(Lanes<LaneAndNot, ulong>),
-        [Mnemonic.Andnps] = typeof(Lanes<LaneAndNot, ulong>),
-        [Mnemonic.Andnpd] = typeof(Lanes<LaneAndNot, ulong>),
-        [Mnemonic.Por] = typeof(Lanes<LaneOr, ulong>),
-        [Mnemonic.Orps] = typeof(Lanes<LaneOr, ulong>),
-        [Mnemonic.Orpd] = typeof(Lanes<LaneOr, ulong>),
-        [Mnemonic.Pxor] = typeof(Lanes<LaneXor, ulong>),
-        [Mnemonic.Xorps] = typeof(Lanes<LaneXor, ulong>),
-        [Mnemonic.Xorpd] = typeof(Lanes<LaneXor, ulong>),
-        [Mnemonic.Paddb] = typeof(Lanes<LaneAdd<byte>, byte>),
-        [Mnemonic.Paddw] = typeof(Lanes<LaneAdd<ushort>, ushort>),
-        [Mnemonic.Paddd] = typeof(Lanes<LaneAdd<uint>, uint>),
-        [Mnemonic.Paddq] = typeof(Lanes<LaneAdd<ulong>, ulong>),
-        [Mnemonic.Psubb] = typeof(Lanes<LaneSubtract<byte>, byte>),
-        [Mnemonic.Psubw] = typeof(Lanes<LaneSubtract<ushort>, ushort>),
-        [Mnemonic.Psubd] = typeof(Lanes<LaneSubtract<uint>, uint>),
-        [Mnemonic.Psubq] = typeof(Lanes<LaneSubtract<ulong>, ulong>),
         [Mnemonic.Pmuludq] = typeof(Lanes<LaneMultiplyWide, ulong>),
-        [Mnemonic.Pcmpeqb] = typeof(Lanes<LaneEqual<byte>, byte>),
-        [Mnemonic.Pcmpeqd] = typeof(Lanes<LaneEqual<uint>, uint>),
-        [Mnemonic.Pcmpgtd] = typeof(Lanes<LaneGreater<int>, int>),
         [Mnemonic.Punpckldq] = typeof(UnpackLow<uint>),
         [Mnemonic.Punpckhdq] = typeof(UnpackHigh<uint>),
         [Mnemonic.Punpcklqdq] = typeof(UnpackLow<ulong>),
@@ -91,8 +106,21 @@ internal sealed unsafe partial class Lowering
                 return i.Op0Kind == OpKind.Memory && LowStore(in i, op, typeof(uint));
             case Code.Movsd_xmmm64_xmm or Code.Movq_xmmm64_xmm or Code.Movlps_m64_xmm or Code.Movlpd_m64_xmm:
                 return i.Op0Kind == OpKind.Memory && LowStore(in i, op, typeof(ulong));
+            case Code.Movq_xmm_xmmm64 when i.Op1Kind == OpKind.Register:
+                op->Dst = Number(i.Op0Register);
+                op->Src = Number(i.Op1Register);
+                return Plain(op, typeof(MoveQuad));
             case Code.Movq_xmm_xmmm64:
-                return i.Op1Kind == OpKind.Memory && LowLoad(in i, op, typeof(ulong));
+                return LowLoad(in i, op, typeof(ulong));
+            case Code.Movlps_xmm_m64 or Code.Movlpd_xmm_m64:
+                op->Dst = Number(i.Op0Register);
+                return TryAddress(in i, op, out Type low) && Memory(op, low, typeof(LoadLowHalf));
+            case Code.Movhps_xmm_m64 or Code.Movhpd_xmm_m64:
+                op->Dst = Number(i.Op0Register);
+                return TryAddress(in i, op, out Type high) && Memory(op, high, typeof(LoadHighHalf));
+            case Code.Movhps_m64_xmm or Code.Movhpd_m64_xmm:
+                op->Src = Number(i.Op1Register);
+                return TryAddress(in i, op, out Type place) && Memory(op, place, typeof(StoreHighHalf));
             case Code.Movd_xmm_rm32:
                 return i.Op1Kind == OpKind.Memory ? LowLoad(in i, op, typeof(uint)) : GeneralMove(in i, op, typeof(uint), toVector: true);
             case Code.Movq_xmm_rm64:
@@ -114,8 +142,55 @@ internal sealed unsafe partial class Lowering
             case Code.Psrlq_xmm_imm8:
                 return VectorShift(in i, op, typeof(ShiftRight), typeof(ulong));
             default:
-                return VectorOperation(in i, op);
+                return Convert(in i, op) || VectorOperation(in i, op);
         }
+    }
+
+    /// <summary>Comparisons that set RFLAGS, and conversions.</summary>
+    private bool Convert(in Instruction i, Op* op)
+    {
+        switch (i.Code)
+        {
+            case Code.Comisd_xmm_xmmm64 or Code.Ucomisd_xmm_xmmm64:
+                return FloatPair(in i, op, typeof(CompareReg<>), typeof(CompareMem<>), typeof(ulong));
+            case Code.Comiss_xmm_xmmm32 or Code.Ucomiss_xmm_xmmm32:
+                return FloatPair(in i, op, typeof(CompareReg<>), typeof(CompareMem<>), typeof(uint));
+            case Code.Cvtsi2sd_xmm_rm32:
+                return FloatPair(in i, op, typeof(FromIntegerReg<,>), typeof(FromIntegerMem<,>), typeof(int), typeof(double));
+            case Code.Cvtsi2sd_xmm_rm64:
+                return FloatPair(in i, op, typeof(FromIntegerReg<,>), typeof(FromIntegerMem<,>), typeof(long), typeof(double));
+            case Code.Cvtsi2ss_xmm_rm32:
+                return FloatPair(in i, op, typeof(FromIntegerReg<,>), typeof(FromIntegerMem<,>), typeof(int), typeof(float));
+            case Code.Cvtsi2ss_xmm_rm64:
+                return FloatPair(in i, op, typeof(FromIntegerReg<,>), typeof(FromIntegerMem<,>), typeof(long), typeof(float));
+            case Code.Cvttsd2si_r32_xmmm64:
+                return FloatPair(in i, op, typeof(TruncateReg<,>), typeof(TruncateMem<,>), typeof(double), typeof(int));
+            case Code.Cvttsd2si_r64_xmmm64:
+                return FloatPair(in i, op, typeof(TruncateReg<,>), typeof(TruncateMem<,>), typeof(double), typeof(long));
+            case Code.Cvttss2si_r32_xmmm32:
+                return FloatPair(in i, op, typeof(TruncateReg<,>), typeof(TruncateMem<,>), typeof(float), typeof(int));
+            case Code.Cvttss2si_r64_xmmm32:
+                return FloatPair(in i, op, typeof(TruncateReg<,>), typeof(TruncateMem<,>), typeof(float), typeof(long));
+            case Code.Cvtss2sd_xmm_xmmm32:
+                return FloatPair(in i, op, typeof(WidenReg), typeof(WidenMem));
+            case Code.Cvtsd2ss_xmm_xmmm64:
+                return FloatPair(in i, op, typeof(NarrowReg), typeof(NarrowMem));
+            default:
+                return false;
+        }
+    }
+
+    /// <summary>Two operands, of which the second may be in memory; a body for each case.</summary>
+    private bool FloatPair(in Instruction i, Op* op, Type register, Type memory, Type? a = null, Type? b = null)
+    {
+        op->Dst = i.Op0Register.IsXMM() ? Number(i.Op0Register) : Offset(i.Op0Register);
+        if (i.Op1Kind == OpKind.Memory)
+        {
+            return TryAddress(in i, op, out Type address) && Set(op, nameof(Shells.TryMemory), memory, a, b, address: address);
+        }
+
+        op->Src = i.Op1Register.IsXMM() ? Number(i.Op1Register) : Offset(i.Op1Register);
+        return Set(op, nameof(Shells.Try), register, a, b);
     }
 
     private static byte Number(Register register) => (byte)(register - Register.XMM0);
@@ -202,6 +277,11 @@ internal sealed unsafe partial class Lowering
         }
 
         op->Src = memory ? (byte)0 : Number(i.Op1Register);
+        if (VectorOps.TryGetValue(i.Mnemonic, out Type? whole))
+        {
+            return memory ? Memory(op, address, typeof(VectorMem<>), whole) : Plain(op, typeof(VectorReg<>), whole);
+        }
+
         if (BlockOps.TryGetValue(i.Mnemonic, out Type? block))
         {
             return memory

@@ -34,7 +34,7 @@ internal sealed unsafe partial class Lowering(Type dispatch)
 
     /// <summary>Fills an op. False when the instruction must be cold; the op is then to be filled anew.</summary>
     /// <param name="accesses">Data accesses that the op makes.</param>
-    public bool TryLower(in Instruction i, Op* op, bool flagsDead, out uint accesses)
+    public bool TryLower(in Instruction i, Op* op, FlagNeed flags, out uint accesses)
     {
         accesses = 0;
         if (i.HasLockPrefix || i.IsInvalid)
@@ -44,25 +44,25 @@ internal sealed unsafe partial class Lowering(Type dispatch)
 
         bool done = i.Mnemonic switch
         {
-            Mnemonic.Add => Binary(typeof(Add), in i, op, flagsDead),
-            Mnemonic.Adc => Binary(typeof(Adc), in i, op, flagsDead),
-            Mnemonic.Sub => Binary(typeof(Sub), in i, op, flagsDead),
-            Mnemonic.Sbb => Binary(typeof(Sbb), in i, op, flagsDead),
-            Mnemonic.And => Binary(typeof(And), in i, op, flagsDead),
-            Mnemonic.Or => Binary(typeof(Or), in i, op, flagsDead),
-            Mnemonic.Xor => Binary(typeof(Xor), in i, op, flagsDead),
-            Mnemonic.Cmp => Binary(typeof(Cmp), in i, op, flagsDead),
-            Mnemonic.Test => Binary(typeof(Test), in i, op, flagsDead),
-            Mnemonic.Inc => Unary(typeof(Inc), in i, op, flagsDead),
-            Mnemonic.Dec => Unary(typeof(Dec), in i, op, flagsDead),
-            Mnemonic.Neg => Unary(typeof(Neg), in i, op, flagsDead),
-            Mnemonic.Not => Unary(typeof(Not), in i, op, flagsDead),
-            Mnemonic.Shl or Mnemonic.Sal => Shift(typeof(Shl), in i, op, flagsDead),
-            Mnemonic.Shr => Shift(typeof(Shr), in i, op, flagsDead),
-            Mnemonic.Sar => Shift(typeof(Sar), in i, op, flagsDead),
-            Mnemonic.Rol => Shift(typeof(Rol), in i, op, flagsDead),
-            Mnemonic.Ror => Shift(typeof(Ror), in i, op, flagsDead),
-            Mnemonic.Imul => Imul(in i, op, flagsDead),
+            Mnemonic.Add => Binary(typeof(Add), in i, op, flags),
+            Mnemonic.Adc => Binary(typeof(Adc), in i, op, flags),
+            Mnemonic.Sub => Binary(typeof(Sub), in i, op, flags),
+            Mnemonic.Sbb => Binary(typeof(Sbb), in i, op, flags),
+            Mnemonic.And => Binary(typeof(And), in i, op, flags),
+            Mnemonic.Or => Binary(typeof(Or), in i, op, flags),
+            Mnemonic.Xor => Binary(typeof(Xor), in i, op, flags),
+            Mnemonic.Cmp => Binary(typeof(Cmp), in i, op, flags),
+            Mnemonic.Test => Binary(typeof(Test), in i, op, flags),
+            Mnemonic.Inc => Unary(typeof(Inc), in i, op, flags),
+            Mnemonic.Dec => Unary(typeof(Dec), in i, op, flags),
+            Mnemonic.Neg => Unary(typeof(Neg), in i, op, flags),
+            Mnemonic.Not => Unary(typeof(Not), in i, op, flags),
+            Mnemonic.Shl or Mnemonic.Sal => Shift(typeof(Shl), in i, op, flags),
+            Mnemonic.Shr => Shift(typeof(Shr), in i, op, flags),
+            Mnemonic.Sar => Shift(typeof(Sar), in i, op, flags),
+            Mnemonic.Rol => Shift(typeof(Rol), in i, op, flags),
+            Mnemonic.Ror => Shift(typeof(Ror), in i, op, flags),
+            Mnemonic.Imul => Imul(in i, op, flags),
             Mnemonic.Mov => Mov(in i, op),
             Mnemonic.Movzx => Extend(in i, op, isSigned: false),
             Mnemonic.Movsx or Mnemonic.Movsxd => Extend(in i, op, isSigned: true),
@@ -118,7 +118,10 @@ internal sealed unsafe partial class Lowering(Type dispatch)
 
     private static Type SignedWidth(int sizeBytes) => SignedWidths[System.Numerics.BitOperations.Log2((uint)sizeBytes)];
 
-    private static Type Flags(bool dead) => dead ? typeof(WithoutFlags) : typeof(WithFlags);
+    
+
+    private static Type FlagsType(FlagNeed need) =>
+        need switch { FlagNeed.None => typeof(WithoutFlags), FlagNeed.FaultOnly => typeof(FaultOnlyFlags), _ => typeof(WithFlags) };
 
     private static byte Offset(Register register) => (byte)Processor.GprOffset(register);
 

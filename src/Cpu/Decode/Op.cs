@@ -127,6 +127,12 @@ internal unsafe struct Block
     /// <summary>How often a sample met it, and <see cref="HotCode.Hot"/> once its ops have handlers of their own.</summary>
     public byte Heat;
 
+    /// <summary>All flags are overwritten before one is read: blocks before it may leave them to <see cref="DeferredFlags"/>.</summary>
+    public bool OverwritesFlags;
+
+    /// <summary>Its branch does so: no exit may be linked to a block that reads flags.</summary>
+    public bool DefersFlags;
+
     /// <summary>The ops of a block.</summary>
     public static Op* Ops(Block* block) => (Op*)(block + 1);
 

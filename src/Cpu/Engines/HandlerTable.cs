@@ -16,6 +16,7 @@ internal static unsafe class HandlerTable
 
     private static readonly Dictionary<Key, nint> Compiled = [];
     private static readonly Dictionary<nint, (Key Key, int Given)> Keys = [];
+    private static readonly Dictionary<nint, nint> Heads = [];
     private static readonly Dictionary<(Type Group, string Name), MethodInfo> Methods = [];
 
     /// <summary>The handler <paramref name="shell"/> of a group of shells, for these type arguments.</summary>
@@ -63,10 +64,141 @@ internal static unsafe class HandlerTable
             {
                 pointer = Compile(key);
                 Compiled.Add(key, pointer);
+                Keys[pointer] = Keys.TryGetValue(pointer, out entry) ? entry : (key, 0);
             }
 
             return (delegate*<CpuState*, Op*, Op*>)pointer;
         }
+    }
+
+    /// <summary>
+    /// The handler of a chain over ops that stand one behind the other: the whole chain, of which <see cref="HeadOf"/> remembers the first
+    /// op's own handler. Null when one of them cannot be in a chain.
+    /// </summary>
+    /// <param name="ops">The first op.</param>
+    /// <param name="count">How many, the branch at the end included.</param>
+    public static delegate*<CpuState*, Op*, Op*> Chain(Op* ops, int count)
+    {
+        lock (Compiled)
+        {
+            Type? test = TestOf((nint)ops[count - 1].Handler);
+            Type steps = StepsOf(ops, test is null ? count : count - 1);
+            string shell = test is null ? nameof(ChainShells.Chain) : nameof(ChainShells.ChainBranch);
+            delegate*<CpuState*, Op*, Op*> chain = NextCopy(Find(typeof(ChainShells), shell, typeof(TailThreaded), a: steps, b: test));
+            Heads[(nint)chain] = (nint)ops->Handler;
+            return chain;
+        }
+    }
+
+    /// <summary>May the op be part of a chain, before its end?</summary>
+    public static bool IsStep(delegate*<CpuState*, Op*, Op*> handler)
+    {
+        lock (Compiled)
+        {
+            return Keys.TryGetValue((nint)handler, out (Key Key, int Given) entry) && entry.Key.Dispatch == typeof(TailThreaded)
+                && entry.Key.Shell is nameof(Shells.Plain) or nameof(Shells.Memory) or nameof(Shells.Try) or nameof(Shells.TryMemory);
+        }
+    }
+
+    /// <summary>May the op be the end of a chain?</summary>
+    public static bool IsTest(delegate*<CpuState*, Op*, Op*> handler)
+    {
+        lock (Compiled)
+        {
+            return TestOf((nint)handler) is not null;
+        }
+    }
+
+    /// <summary>
+    /// The handler of a fused branch that leaves its flags to <see cref="DeferredFlags"/>; the same handler where it computes them anyway.
+    /// </summary>
+    public static delegate*<CpuState*, Op*, Op*> Deferring(delegate*<CpuState*, Op*, Op*> handler)
+    {
+        lock (Compiled)
+        {
+            if (!Keys.TryGetValue((nint)handler, out (Key Key, int Given) entry) || entry.Key.D != typeof(WithFlags)
+                || entry.Key.Shell is not (nameof(Shells.Branch) or nameof(Shells.BranchMemory)))
+            {
+                return handler;
+            }
+
+            Key key = entry.Key;
+            bool fromOperands = key.A == typeof(Cmp) || key.A == typeof(Sub)
+                ? key.C != typeof(IfO) && key.C != typeof(IfNo) && key.C != typeof(IfP) && key.C != typeof(IfNp)
+                : key.A == typeof(Add) && (key.C == typeof(IfE) || key.C == typeof(IfNe) || key.C == typeof(IfS) || key.C == typeof(IfNs));
+            return fromOperands
+                ? Find(key.Group, key.Shell, key.Dispatch, key.Body, key.A, key.B, key.C, typeof(FaultOnlyFlags), key.Address)
+                : handler;
+        }
+    }
+
+    /// <summary>Does an exit's handler lead into another page?</summary>
+    public static bool IsCrossPage(delegate*<CpuState*, Op*, Op*> handler)
+    {
+        lock (Compiled)
+        {
+            return Keys.TryGetValue((nint)handler, out (Key Key, int Given) entry) && entry.Key.Shell == nameof(ControlHandlers.CrossPage);
+        }
+    }
+
+    /// <summary>Is it the handler of a chain?</summary>
+    public static bool IsChain(delegate*<CpuState*, Op*, Op*> handler)
+    {
+        lock (Compiled)
+        {
+            return Heads.ContainsKey((nint)handler);
+        }
+    }
+
+    /// <summary>The own handler of the op that a chain starts with.</summary>
+    public static delegate*<CpuState*, Op*, Op*> HeadOf(delegate*<CpuState*, Op*, Op*> chain)
+    {
+        lock (Compiled)
+        {
+            return (delegate*<CpuState*, Op*, Op*>)Heads[(nint)chain];
+        }
+    }
+
+    private static Type? TestOf(nint handler) =>
+        Keys.TryGetValue(handler, out (Key Key, int Given) entry) && entry.Key.Dispatch == typeof(TailThreaded)
+        && entry.Key.Shell == nameof(Shells.Branch)
+            ? Close(entry.Key)
+            : null;
+
+    /// <summary>As a balanced tree, because the JIT inlines to a limited depth.</summary>
+    private static Type StepsOf(Op* ops, int count)
+    {
+        if (count > 1)
+        {
+            return typeof(Then<,>).MakeGenericType(StepsOf(ops, count / 2), StepsOf(ops + (count / 2), count - (count / 2)));
+        }
+
+        Key key = Keys[(nint)ops->Handler].Key;
+        Type body = Close(key);
+        return key.Shell switch
+        {
+            nameof(Shells.Plain) => typeof(PlainStep<>).MakeGenericType(body),
+            nameof(Shells.Memory) => typeof(MemoryStep<,>).MakeGenericType(body, key.Address!),
+            nameof(Shells.Try) => typeof(TryStep<>).MakeGenericType(body),
+            _ => typeof(TryMemoryStep<,>).MakeGenericType(body, key.Address!),
+        };
+    }
+
+    /// <summary>The body of a handler, closed over its arguments.</summary>
+    private static Type Close(Key key) => key.Body!.IsGenericTypeDefinition ? key.Body.MakeGenericType([.. Arguments(key)]) : key.Body;
+
+    private static List<Type> Arguments(Key key)
+    {
+        List<Type> types = [];
+        foreach (Type? type in (ReadOnlySpan<Type?>)[key.A, key.B, key.C, key.D])
+        {
+            if (type is not null)
+            {
+                types.Add(type);
+            }
+        }
+
+        return types;
     }
 
     /// <summary>The code of every threaded handler that was needed so far, with its name: what the test of tail calls looks at.</summary>
@@ -96,20 +228,7 @@ internal static unsafe class HandlerTable
             Methods.Add((key.Group, key.Shell), shell);
         }
 
-        List<Type> types = [];
-        foreach (Type? type in (ReadOnlySpan<Type?>)[key.A, key.B, key.C, key.D])
-        {
-            if (type is not null)
-            {
-                types.Add(type);
-            }
-        }
-
-        if (key.Body is { } body)
-        {
-            types = [body.IsGenericTypeDefinition ? body.MakeGenericType([.. types]) : body];
-        }
-
+        List<Type> types = key.Body is null ? Arguments(key) : [Close(key)];
         if (key.Address is not null)
         {
             types.Add(key.Address);

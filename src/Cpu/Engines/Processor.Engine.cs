@@ -11,7 +11,6 @@ public sealed unsafe partial class Processor : ICodePageObserver
     private BlockCache? _blocks;
     private BlockBuilder? _builder;
     private byte* _cutBuffer;
-    private readonly HotCode _hot = new();
     private Outcome _outcome;
     private long _held;
 
@@ -20,6 +19,9 @@ public sealed unsafe partial class Processor : ICodePageObserver
 
     /// <summary>Execute every instruction the careful way, one at a time: the reference that the engines are compared with.</summary>
     public bool UseCarefulEngine { get; set; }
+
+    /// <summary>What makes blocks hot.</summary>
+    internal HotCode Hot { get; } = new();
 
     void ICodePageObserver.OnCodePageMarked(Mfn frame) => Tlb.DropWriteTags(frame);
 
@@ -37,7 +39,7 @@ public sealed unsafe partial class Processor : ICodePageObserver
     /// <summary>Keeps back what is more than a sampling interval, so that the engine comes out to be sampled.</summary>
     private void Hold()
     {
-        _held = long.Max(0, State->Budget - HotCode.Interval);
+        _held = long.Max(0, State->Budget - Hot.Interval);
         State->Budget -= _held;
         _sliceInstructions -= _held;
     }
@@ -77,8 +79,8 @@ public sealed unsafe partial class Processor : ICodePageObserver
 
             if (block->Count > cpu->Budget && _held > 0)
             {
-                Release(HotCode.Interval);
-                _hot.OnSample(block);
+                Release(Hot.Interval);
+                Hot.OnSample(block);
             }
 
             if (block->Count > cpu->Budget)
@@ -108,6 +110,8 @@ public sealed unsafe partial class Processor : ICodePageObserver
             op = op->Handler(cpu, op); // threaded handlers come back only with null
         }
         while (op != null);
+
+        DeferredFlags.Settle(cpu);
     }
 
     private BlockCache StartEngine()
@@ -247,7 +251,8 @@ public sealed unsafe partial class Processor : ICodePageObserver
     private void Link(Op* exit, Block* block)
     {
         Block* from = Block.Of(exit);
-        if (exit->Target != CodeArena.NoBlock || exit->TargetRip != block->Rip || from->IsDead)
+        if (exit->Target != CodeArena.NoBlock || exit->TargetRip != block->Rip || from->IsDead
+            || (from->DefersFlags && !block->OverwritesFlags))
         {
             return;
         }
@@ -287,17 +292,23 @@ public sealed unsafe partial class Processor : ICodePageObserver
     internal void StepInstead(Op* op)
     {
         GiveBack(op);
+        DeferredFlags.Settle(State);
         _outcome = Left(Step());
     }
 
     /// <summary>The instruction at RIP has faulted: its fault is delivered, and the engine is left.</summary>
-    internal void SettleFault() => _outcome = Left(DeliverFault());
+    internal void SettleFault()
+    {
+        DeferredFlags.Settle(State);
+        _outcome = Left(DeliverFault());
+    }
 
     /// <summary>Executes a cold op. True when the block goes on behind it.</summary>
     internal bool RunCold(Op* op)
     {
         CpuState* cpu = State;
         GiveBack(op);
+        DeferredFlags.Settle(cpu);
         ColdSite* site = (ColdSite*)op->Imm;
         NextRip = CutRip(cpu->Rip + op->Length);
         Outcome outcome = site->Method == null ? Raise(Vector.UD) : site->Method(this, in site->Instruction);

@@ -33,6 +33,14 @@ internal static unsafe class SlowPath
         return op->Handler(cpu, op);
     }
 
+    /// <summary>A chain ended early: the op that could not be done is executed by a handler of its own.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)] // ends in a jump, as handlers do
+    public static Op* Unchain(CpuState* cpu, Op* head)
+    {
+        Op* op = cpu->Unchained;
+        return (op == head ? HandlerTable.HeadOf(op->Handler) : op->Handler)(cpu, op);
+    }
+
     /// <summary>
     /// True when the fast table has the page now; otherwise the instruction has faulted, or was executed the careful way (it crosses
     /// pages, is not aligned, meets a device or decoded code).

@@ -14,7 +14,11 @@ internal readonly unsafe struct Add : IBinaryOp
         where TFlags : struct, IFlagsWanted
     {
         T result = a + b;
-        if (TFlags.Wanted)
+        if (TFlags.Deferred)
+        {
+            DeferredFlags.Note(cpu, DeferredFlags.Add, a, b);
+        }
+        else if (TFlags.Wanted)
         {
             LazyFlags.SetAdd(cpu, a, b, result);
         }
@@ -54,7 +58,11 @@ internal readonly unsafe struct Sub : IBinaryOp
         where TFlags : struct, IFlagsWanted
     {
         T result = a - b;
-        if (TFlags.Wanted)
+        if (TFlags.Deferred)
+        {
+            DeferredFlags.Note(cpu, DeferredFlags.Subtract, a, b);
+        }
+        else if (TFlags.Wanted)
         {
             LazyFlags.SetSub(cpu, a, b, result);
         }

@@ -6,16 +6,32 @@ namespace Xenolith.Cpu;
 internal interface IFlagsWanted
 {
     static abstract bool Wanted { get; }
+
+    /// <summary>
+    /// Only a fault could show them: an operation that knows how notes its operands instead (<see cref="DeferredFlags"/>).
+    /// </summary>
+    static abstract bool Deferred { get; }
 }
 
 internal readonly struct WithFlags : IFlagsWanted
 {
     public static bool Wanted => true;
+
+    public static bool Deferred => false;
+}
+
+internal readonly struct FaultOnlyFlags : IFlagsWanted
+{
+    public static bool Wanted => true;
+
+    public static bool Deferred => true;
 }
 
 internal readonly struct WithoutFlags : IFlagsWanted
 {
     public static bool Wanted => false;
+
+    public static bool Deferred => false;
 }
 
 /// <summary>DEST := DEST op SRC, with flags.</summary>

@@ -19,7 +19,11 @@ internal readonly unsafe struct Shl : IShiftOp
         ulong wide = ulong.CreateTruncating(value);
         T result = T.CreateTruncating(wide << count);
         bool carry = count <= sizeof(T) * 8 && ((wide >> ((sizeof(T) * 8) - count)) & 1) != 0;
-        if (TFlags.Wanted)
+        if (TFlags.Deferred)
+        {
+            DeferredFlags.NoteShift(cpu, DeferredFlags.ShiftLeft, value, count);
+        }
+        else if (TFlags.Wanted)
         {
             LazyFlags.Set(cpu, result, carry, carry != Shifts.Top(result), adjust: true);
         }
@@ -38,7 +42,11 @@ internal readonly unsafe struct Shr : IShiftOp
     {
         ulong last = ulong.CreateTruncating(value) >> (count - 1);
         T result = T.CreateTruncating(last >> 1);
-        if (TFlags.Wanted)
+        if (TFlags.Deferred)
+        {
+            DeferredFlags.NoteShift(cpu, DeferredFlags.ShiftRight, value, count);
+        }
+        else if (TFlags.Wanted)
         {
             LazyFlags.Set(cpu, result, (last & 1) != 0, Shifts.TopsDiffer(result), adjust: true);
         }
@@ -58,7 +66,11 @@ internal readonly unsafe struct Sar : IShiftOp
         int spare = 64 - (sizeof(T) * 8);
         long last = (long)(ulong.CreateTruncating(value) << spare) >> spare >> (count - 1);
         T result = T.CreateTruncating((ulong)(last >> 1));
-        if (TFlags.Wanted)
+        if (TFlags.Deferred)
+        {
+            DeferredFlags.NoteShift(cpu, DeferredFlags.ShiftArithmetic, value, count);
+        }
+        else if (TFlags.Wanted)
         {
             LazyFlags.Set(cpu, result, (last & 1) != 0, overflow: false, adjust: true);
         }

@@ -57,6 +57,13 @@ public unsafe struct CpuState
     public ulong FlagsResult;
     public ulong FlagsCarry;
 
+    /// <summary>
+    /// Not zero while the two words are not up to date: what they follow from (<see cref="DeferredFlags"/>), and its operands.
+    /// </summary>
+    internal uint FlagsDeferred;
+    internal ulong FlagsA;
+    internal ulong FlagsB;
+
     /// <summary>RFLAGS without CF, PF, AF, ZF, SF, OF; bit 1 is set.</summary>
     public uint RflagsSystem;
 
@@ -80,6 +87,9 @@ public unsafe struct CpuState
 
     /// <summary>The exit by which the engine was left, when the next block shall be linked to it.</summary>
     internal Op* LastExit;
+
+    /// <summary>The op at which a chain could not go on (<see cref="ChainShells"/>).</summary>
+    internal Op* Unchained;
 
     /// <summary>Targets of indirect branches (<see cref="Cpu.JumpCache"/>).</summary>
     internal void* JumpCache;

@@ -23,6 +23,7 @@ public static unsafe class LazyFlags
     public static void SetLogic<T>(CpuState* cpu, T result)
         where T : unmanaged, IBinaryInteger<T>
     {
+        cpu->FlagsDeferred = 0;
         cpu->FlagsResult = SignExtend(result);
         cpu->FlagsCarry = 0;
     }
@@ -32,6 +33,7 @@ public static unsafe class LazyFlags
     public static void SetAdd<T>(CpuState* cpu, T a, T b, T result)
         where T : unmanaged, IBinaryInteger<T>
     {
+        cpu->FlagsDeferred = 0;
         cpu->FlagsResult = SignExtend(result);
         cpu->FlagsCarry = PackCarries((a & b) | ((a | b) & ~result));
     }
@@ -41,6 +43,7 @@ public static unsafe class LazyFlags
     public static void SetSub<T>(CpuState* cpu, T a, T b, T result)
         where T : unmanaged, IBinaryInteger<T>
     {
+        cpu->FlagsDeferred = 0;
         cpu->FlagsResult = SignExtend(result);
         cpu->FlagsCarry = PackCarries((~a & b) | (~(a ^ b) & result));
     }
@@ -60,8 +63,19 @@ public static unsafe class LazyFlags
     public static void Set<T>(CpuState* cpu, T result, bool carry, bool overflow, bool adjust)
         where T : unmanaged, IBinaryInteger<T>
     {
+        cpu->FlagsDeferred = 0;
         cpu->FlagsResult = SignExtend(result);
         cpu->FlagsCarry = (carry ? CarryBit : 0) | (carry != overflow ? CarryInBit : 0) | (adjust ? AdjustBit : 0);
+    }
+
+    /// <summary>COMISS and its like: CF = below, ZF = equal, PF = OF = SF = AF = 0.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void SetCompared(CpuState* cpu, bool below, bool equal)
+    {
+        // The result 1 has odd parity; that of 0 is even, and is corrected.
+        cpu->FlagsDeferred = 0;
+        cpu->FlagsResult = equal ? 0UL : 1UL;
+        cpu->FlagsCarry = (below ? CarryBit | CarryInBit : 0) | (equal ? 1UL << 8 : 0);
     }
 
     /// <summary>Replaces CF and OF; the others stay (rotates, MUL keep or define the rest by themselves).</summary>
@@ -116,6 +130,7 @@ public static unsafe class LazyFlags
         // Results 0 (ZF, even parity, positive) and 1 (odd parity, positive) are the starting points; the rest is corrected.
         bool zero = (rflags & RflagsBits.ZF) != 0;
         bool parity = (rflags & RflagsBits.PF) != 0;
+        cpu->FlagsDeferred = 0;
         cpu->FlagsResult = zero ? 0UL : 1UL;
         cpu->FlagsCarry = (carry ? CarryBit : 0)
             | (carry != overflow ? CarryInBit : 0)

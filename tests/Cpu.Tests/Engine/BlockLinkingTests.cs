@@ -12,12 +12,18 @@ namespace Xenolith.Cpu.Tests;
 /// </summary>
 public sealed unsafe class BlockLinkingTests
 {
-    public static TheoryData<int> Engines => new() { 0, 1, 2 };
+    public static TheoryData<int> Engines => new() { 0, 1, 2, 3 };
 
     internal static void Select(FlatMachine machine, int engine)
     {
         machine.Processor.UseCarefulEngine = engine == 0;
         machine.Processor.UseLoopEngine = engine == 1 || !TailCalls.Work;
+        if (engine == 3)
+        {
+            // Threaded, and everything is hot almost at once: chains, copies of handlers, deferred flags.
+            machine.Processor.Hot.Interval = 20;
+            machine.Processor.Hot.Enough = 1;
+        }
     }
 
     [Fact]

@@ -54,9 +54,9 @@ public sealed unsafe class TailCallTests
                         decoder.IP = FlatMachine.CodeStart;
                         decoder.Decode(out Instruction i);
                         *op = default;
-                        _ = lowering.TryLower(in i, op, flagsDead: false, out _);
+                        _ = lowering.TryLower(in i, op, FlagNeed.Wanted, out _);
                         *op = default;
-                        _ = lowering.TryLower(in i, op, flagsDead: true, out _);
+                        _ = lowering.TryLower(in i, op, FlagNeed.None, out _);
                     }
                 }
             }

@@ -246,7 +246,7 @@ internal static unsafe class ControlHandlers
 
         cpu->Budget += block->Count - op->InstructionIndex;
         cpu->DataAccesses -= block->Accesses - op->AccessesBefore;
-        if (op->InstructionIndex != 0 || successor == null || successor->Count > cpu->Budget)
+        if (op->InstructionIndex != 0 || successor == null || successor->Count > cpu->Budget || cpu->FlagsDeferred != 0)
         {
             cpu->Rip = block->Rip + op->IpOffset;
             return null;

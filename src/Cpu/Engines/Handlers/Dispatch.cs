@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Threading;
 
 using Xenolith.Mmu;
 
@@ -68,21 +69,51 @@ internal readonly unsafe struct Address32 : IAddress
     public static ulong Of(CpuState* cpu, Op* op) => (uint)IndexedAddress.Of(cpu, op);
 }
 
-/// <summary>Registers by byte offset.</summary>
+/// <summary>
+/// Registers by byte offset. Memory is always read and written in words of 32 bits and more: a byte loaded from a word just stored, or
+/// a word with a byte just stored into it, costs the host seven cycles and more instead of one.
+/// </summary>
 internal static unsafe class Reg
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)] // one load
     public static T Get<T>(CpuState* cpu, byte offset)
-        where T : unmanaged => *(T*)((byte*)cpu + offset);
+        where T : unmanaged
+    {
+        if (sizeof(T) == 1)
+        {
+            // AH, CH, DH and BH have odd offsets.
+            byte value = (byte)(Volatile.Read(ref *(uint*)((byte*)cpu + (offset & ~7))) >> ((offset & 1) * 8));
+            return Unsafe.BitCast<byte, T>(value);
+        }
+
+        if (sizeof(T) == 2)
+        {
+            ushort value = (ushort)Volatile.Read(ref *(uint*)((byte*)cpu + offset)); // otherwise the JIT narrows the load
+            return Unsafe.BitCast<ushort, T>(value);
+        }
+
+        return *(T*)((byte*)cpu + offset);
+    }
 
     /// <summary>32-bit results clear the upper half, smaller ones leave the rest.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)] // one store
     public static void Set<T>(CpuState* cpu, byte offset, T value)
         where T : unmanaged
     {
-        if (sizeof(T) == 4)
+        if (sizeof(T) == 1)
         {
-            *(ulong*)((byte*)cpu + offset) = *(uint*)&value;
+            ulong* whole = (ulong*)((byte*)cpu + (offset & ~7));
+            int shift = (offset & 1) * 8;
+            *whole = (*whole & ~(0xFFUL << shift)) | ((ulong)Unsafe.BitCast<T, byte>(value) << shift);
+        }
+        else if (sizeof(T) == 2)
+        {
+            ulong* whole = (ulong*)((byte*)cpu + offset);
+            *whole = (*whole & ~0xFFFFUL) | Unsafe.BitCast<T, ushort>(value);
+        }
+        else if (sizeof(T) == 4)
+        {
+            *(ulong*)((byte*)cpu + offset) = Unsafe.BitCast<T, uint>(value);
         }
         else
         {

@@ -89,6 +89,7 @@ internal static class Program
         TranslateCommand.Create(terminal),
         DemoCommand.Create(terminal),
         ExecCommand.Create(terminal),
+        BootCommand.Create(terminal),
     };
 
     private static string CommandOf(ParseResult parsed) => parsed.CommandResult.Command is RootCommand ? "" : parsed.CommandResult.Command.Name + " ";

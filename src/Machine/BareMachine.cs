@@ -33,11 +33,13 @@ public sealed partial class BareMachine : IDisposable
 
         Options = options;
         ulong size = options.MemoryBytes;
-        Memory = new HostMemory(size <= LowMemoryEnd ? size : HighMemoryStart + (size - LowMemoryEnd));
+        ulong low = ulong.Min(size, LowMemoryEnd);
+        bool hasHole = size > LowMemoryEnd || options.RomBytes != 0;
+        Memory = new HostMemory(hasHole ? HighMemoryStart + (size - low) : size);
         Bus = new PhysicalBus(Memory);
-        if (size > LowMemoryEnd)
+        if (hasHole)
         {
-            Bus.Attach(new Hpa(LowMemoryEnd), HighMemoryStart - LowMemoryEnd, new EmptyWindow());
+            Bus.Attach(new Hpa(low), HighMemoryStart - low - options.RomBytes, new EmptyWindow());
         }
 
         IsolationFactory isolation = options.Isolation ?? new IsolationRegistry().Parse("none").Factory;

@@ -11,6 +11,11 @@ public sealed record BareMachineOptions
     /// <summary>Size of the RAM in bytes, whole pages. What is above 3 GiB lies at 4 GiB and up.</summary>
     public ulong MemoryBytes { get; init; } = 128UL << 20;
 
+    /// <summary>
+    /// Bytes of memory that end at 4 GiB and hold a firmware: whole pages. What lies between it and the RAM is empty.
+    /// </summary>
+    public uint RomBytes { get; init; }
+
     /// <summary>How many processors, 1 to <see cref="MaxProcessors"/>.</summary>
     public int Processors { get; init; } = 1;
 

@@ -17,7 +17,6 @@ internal sealed class MachineOptionSet
     private readonly Option<string> _isolation = new("--isolation")
     {
         HelpName = "NAME[:PROFILE]",
-        DefaultValueFactory = static _ => MachineOptions.DefaultIsolation,
     };
 
     private readonly Option<string[]> _unit = new("--isolation-unit")
@@ -37,7 +36,6 @@ internal sealed class MachineOptionSet
     {
         HelpName = "SIZE",
         Description = "RAM of the machine",
-        DefaultValueFactory = static _ => "1G",
     };
 
     private readonly Option<ulong> _seed = new("--seed")
@@ -53,8 +51,10 @@ internal sealed class MachineOptionSet
         Description = "Stop after so many instructions, all guests together",
     };
 
-    private MachineOptionSet()
+    private MachineOptionSet(string isolation, string memory)
     {
+        _isolation.DefaultValueFactory = _ => isolation;
+        _memory.DefaultValueFactory = _ => memory;
         List<string> units = [];
         foreach (IsolationFactory factory in new IsolationRegistry().Factories)
         {
@@ -64,9 +64,11 @@ internal sealed class MachineOptionSet
         _isolation.Description = "Isolation unit between paging and memory: " + string.Join("; ", units);
     }
 
-    public static MachineOptionSet AddTo(Command command)
+    /// <param name="isolation">The unit when none is named.</param>
+    /// <param name="memory">The size of the RAM when none is given.</param>
+    public static MachineOptionSet AddTo(Command command, string isolation = MachineOptions.DefaultIsolation, string memory = "1G")
     {
-        MachineOptionSet set = new();
+        MachineOptionSet set = new(isolation, memory);
         command.Add(set._isolation);
         command.Add(set._unit);
         command.Add(set._segmentSize);

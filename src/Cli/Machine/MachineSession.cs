@@ -139,7 +139,7 @@ internal sealed class MachineSession : IDisposable
     }
 
     /// <summary>An argument exception's message without the line that names the parameter, which means nothing to a user.</summary>
-    private static string WithoutParameter(Exception e)
+    internal static string WithoutParameter(Exception e)
     {
         int suffix = e.Message.IndexOf(" (Parameter '", StringComparison.Ordinal);
         return suffix > 0 ? e.Message[..suffix] : e.Message;

@@ -6,6 +6,7 @@ namespace Xenolith.Machine;
 /// </summary>
 internal sealed class HostBridge : PciFunction
 {
+    private const int SubsystemVendor = 0x2C;
     private const int Pam0 = 0x59;
     private const int PamCount = 7;
     private const int Smram = 0x72;
@@ -18,6 +19,8 @@ internal sealed class HostBridge : PciFunction
             Permit(Pam0 + n, 1, n == 0 ? 0xF0u : 0xFF);
         }
 
+        Set16(SubsystemVendor, 0x1AF4); // as QEMU's machine: SeaBIOS looks for its firmware interface only there
+        Set16(SubsystemVendor + 2, 0x1100);
         Space[Smram] = 0x02;
         Permit(Smram, 1, 0x58);
     }

@@ -25,7 +25,7 @@ public abstract class PciFunction : IPciFunction
     public const byte InterruptLineRegister = 0x3C;
     public const ushort CommandIo = 1;
     public const ushort CommandMemory = 2;
-    private const int BarCount = 6;
+    public const int BarCount = 6;
 
     private readonly byte[] _writable = new byte[256];
     private readonly ulong[] _barSize = new ulong[BarCount];

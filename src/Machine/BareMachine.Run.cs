@@ -26,7 +26,6 @@ public sealed partial class BareMachine
         ulong start = RetiredInstructions;
         _idleSince = Clock.Now;
         _end = null;
-        _vcpus.ForEach(vcpu => vcpu.EndWait());
         while (_end is null)
         {
             ulong done = RetiredInstructions - start;
@@ -88,7 +87,6 @@ public sealed partial class BareMachine
     private void RunSlice(Vcpu vcpu, long instructions)
     {
         vcpu.IsPoked = false;
-        vcpu.EndWait();
         ulong before = vcpu.Processor.RetiredInstructions;
         _otherRetired -= before;
         Current = vcpu;
@@ -127,7 +125,6 @@ public sealed partial class BareMachine
         else
         {
             Clock.RunDue();
-            _vcpus.ForEach(vcpu => vcpu.EndWait()); // MWAIT may end at any time; a change that was undone is not missed for long
         }
     }
 }

@@ -2,7 +2,6 @@ using System;
 using System.Numerics;
 
 using Xenolith.Cpu;
-using Xenolith.Mmu;
 
 namespace Xenolith.Machine;
 
@@ -14,12 +13,7 @@ public sealed unsafe class Vcpu : IPlatform, IRunnable, ILocalApicOwner
     private const uint LeafTopology = 0xB;
     private const uint LeafTopologyV2 = 0x1F;
 
-    private const int MonitorLine = 64;
-
     private readonly BareMachine _machine;
-    private readonly byte[] _watched = new byte[MonitorLine];
-    private Hpa? _watchedAddress;
-    private bool _isWaiting;
     private readonly MachineTimer _timer;
 
     internal Vcpu(BareMachine machine, int index)
@@ -43,7 +37,7 @@ public sealed unsafe class Vcpu : IPlatform, IRunnable, ILocalApicOwner
     internal bool IsPoked { get; set; }
 
     /// <inheritdoc/>
-    public bool IsRunnable => IsPoked || (Processor.State->Activity == ActivityState.Active && (!_isWaiting || HasLineChanged));
+    public bool IsRunnable => IsPoked || Processor.State->Activity == ActivityState.Active;
 
     /// <inheritdoc cref="IPlatform.Now"/>
     public ulong Now => _machine.Clock.Now;
@@ -69,7 +63,8 @@ public sealed unsafe class Vcpu : IPlatform, IRunnable, ILocalApicOwner
 
     /// <summary>It can be woken by an NMI or INIT only.</summary>
     internal bool IsDeaf => Processor.State->Activity == ActivityState.WaitForSipi
-        || (Processor.State->Activity == ActivityState.Hlt && (Processor.State->RflagsSystem & RflagsBits.IF) == 0 && !Apic.MayReceiveLocalNmi);
+        || (Processor.State->Activity == ActivityState.Hlt && (Processor.State->RflagsSystem & RflagsBits.IF) == 0
+            && !Processor.WaitsForAnyInterrupt && !Apic.MayReceiveLocalNmi);
 
     /// <inheritdoc/>
     public byte AcknowledgeInterrupt()
@@ -114,40 +109,6 @@ public sealed unsafe class Vcpu : IPlatform, IRunnable, ILocalApicOwner
         if (_machine.OthersCanRun(this))
         {
             Processor.RequestStop();
-        }
-    }
-
-    /// <inheritdoc/>
-    public void OnMonitor(Hpa address)
-    {
-        Hpa line = new(address.Value & ~(ulong)(MonitorLine - 1));
-        _watchedAddress = _machine.Bus.IsRam(line, MonitorLine) ? line : null;
-        if (_watchedAddress is not null)
-        {
-            Line.CopyTo(_watched);
-        }
-    }
-
-    /// <summary>The processor waits unless what would wake it has happened since MONITOR.</summary>
-    public void OnMwait()
-    {
-        if (_watchedAddress is null || HasLineChanged || Apic.HasInterrupt || Processor.HasSignal)
-        {
-            _watchedAddress = null;
-            return;
-        }
-
-        _isWaiting = true;
-        Processor.RequestStop();
-    }
-
-    /// <summary>A wait by MWAIT ends.</summary>
-    internal void EndWait()
-    {
-        if (_isWaiting)
-        {
-            _isWaiting = false;
-            _watchedAddress = null;
         }
     }
 
@@ -223,11 +184,6 @@ public sealed unsafe class Vcpu : IPlatform, IRunnable, ILocalApicOwner
         }
     }
 
-    /// <summary>The watched line as it is now.</summary>
-    private ReadOnlySpan<byte> Line => new(_machine.Bus.RamPointer(_watchedAddress!.Value), MonitorLine);
-
-    private bool HasLineChanged => _watchedAddress is not null && !Line.SequenceEqual(_watched);
-
     /// <summary>SDM 3A "Hierarchical Mapping of Shared Resources": threads (one in each core), then cores.</summary>
     private CpuidLeaf Topology(uint subleaf, uint count, uint shift) => subleaf switch
     {
@@ -242,7 +198,6 @@ public sealed unsafe class Vcpu : IPlatform, IRunnable, ILocalApicOwner
         Apic.Reset();
         Processor.Reset();
         Wait();
-        EndWait();
         IsPoked = false;
     }
 

@@ -1,6 +1,7 @@
 using System;
 
 using Xenolith.Oracle.Fuzz;
+using Xenolith.Oracle.Refused;
 using Xenolith.Oracle.Silicon;
 
 namespace Xenolith.Oracle;
@@ -20,7 +21,13 @@ public static class Program
             return FuzzCommand.Run(args.AsSpan(1));
         }
 
-        Console.Error.WriteLine("usage: fuzz ... | silicon list|compare|capture ... (see tests/Oracle/README.md)");
+        if (args is ["refused", string path])
+        {
+            System.IO.File.WriteAllText(path, RefusedCodes.Text());
+            return 0;
+        }
+
+        Console.Error.WriteLine("usage: fuzz ... | refused FILE | silicon list|compare|capture ... (see tests/Oracle/README.md)");
         return 2;
     }
 }

@@ -1,5 +1,3 @@
-using Xenolith.Mmu;
-
 namespace Xenolith.Cpu;
 
 /// <summary>
@@ -67,16 +65,6 @@ public interface IPlatform
 
     /// <summary>PAUSE: the program waits for another processor, and may give it the rest of its slice.</summary>
     void OnPause()
-    {
-    }
-
-    /// <summary>MONITOR: the line at this address is watched from now on.</summary>
-    void OnMonitor(Hpa address)
-    {
-    }
-
-    /// <summary>MWAIT: nothing is to be done before the watched line is written or an interrupt comes.</summary>
-    void OnMwait()
     {
     }
 

@@ -25,7 +25,8 @@ public sealed unsafe partial class Processor : ICodePageObserver
 
     void ICodePageObserver.OnCodePageMarked(Mfn frame) => Tlb.DropWriteTags(frame);
 
-    bool ICodePageObserver.OnCodePageWritten(Hpa address, ulong sizeBytes) => _blocks is not null && _blocks.OnWrite(address, sizeBytes);
+    bool ICodePageObserver.OnCodePageWritten(Hpa address, ulong sizeBytes) =>
+        MeetsMonitor(address, sizeBytes) | (_blocks is not null && _blocks.OnWrite(address, sizeBytes));
 
     /// <summary>Runs blocks until something needs attention, or the budget is used up.</summary>
     private Outcome RunBlocks()

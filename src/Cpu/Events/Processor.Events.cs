@@ -53,6 +53,11 @@ public sealed unsafe partial class Processor
             return outcome;
         }
 
+        if (_waitsForStore)
+        {
+            PollWait();
+        }
+
         if ((_initPending || State->Activity == ActivityState.WaitForSipi) && TryTakeInitOrStartup(out outcome))
         {
             return outcome;

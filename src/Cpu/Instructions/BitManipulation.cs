@@ -11,7 +11,8 @@ internal static unsafe class BitManipulation
     public static void Register(ColdTable table)
     {
         table.Set(Mnemonic.Andn, &ThreeOperands);
-        table.Set(Mnemonic.Bextr, &SecondByControl);
+        table.Set(Code.VEX_Bextr_r32_rm32_r32, &SecondByControl); // not the form of XOP, which has an immediate
+        table.Set(Code.VEX_Bextr_r64_rm64_r64, &SecondByControl);
         table.Set(Mnemonic.Bzhi, &SecondByControl);
         table.Set(Mnemonic.Shlx, &SecondByControl);
         table.Set(Mnemonic.Shrx, &SecondByControl);

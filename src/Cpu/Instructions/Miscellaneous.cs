@@ -13,7 +13,10 @@ internal static unsafe class Miscellaneous
             Mnemonic.Nop, Mnemonic.Endbr32, Mnemonic.Endbr64, Mnemonic.Reservednop,
             Mnemonic.Prefetchnta, Mnemonic.Prefetcht0, Mnemonic.Prefetcht1, Mnemonic.Prefetcht2, Mnemonic.Prefetchw, Mnemonic.Prefetch,
             Mnemonic.Prefetchwt1, Mnemonic.Prefetchit0, Mnemonic.Prefetchit1, Mnemonic.Cldemote,
-            Mnemonic.Rdsspd, Mnemonic.Rdsspq]) // without shadow stacks (CET) these two leave their register as it is
+
+            // Opcodes that were no-operations before CET and MPX gave them a meaning, and are without them.
+            Mnemonic.Rdsspd, Mnemonic.Rdsspq, Mnemonic.Bndmk, Mnemonic.Bndcl, Mnemonic.Bndcu, Mnemonic.Bndcn, Mnemonic.Bndmov, Mnemonic.Bndldx,
+            Mnemonic.Bndstx])
         {
             table.Set(nothing, &Nop);
         }

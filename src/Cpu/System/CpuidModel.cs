@@ -84,6 +84,7 @@ public static unsafe class CpuidModel
     public static CpuidLeaf Query(uint leaf, uint subleaf, CpuState* state)
     {
         ulong cr4 = state == null ? 0 : state->Paging.Cr4;
+        bool hasMonitor = state == null || (state->Msr.MiscEnable & ModelSpecificRegisters.MiscEnableMonitor) != 0;
         ulong xcr0 = state == null ? ControlRegisters.Xcr0X87 : state->Xcr0;
         if (leaf is > MaxBasicLeaf and (< 0x8000_0000 or > MaxExtendedLeaf))
         {
@@ -96,7 +97,7 @@ public static unsafe class CpuidModel
             1 => new CpuidLeaf(
                 Signature,
                 ((CacheLineSize / 8) << 8) | (1u << 16),
-                FeaturesEcx | ((cr4 & ControlRegisters.Cr4Osxsave) != 0 ? Osxsave : 0),
+                (FeaturesEcx & ~(hasMonitor ? 0 : Monitor)) | ((cr4 & ControlRegisters.Cr4Osxsave) != 0 ? Osxsave : 0),
                 FeaturesEdx),
             2 => new CpuidLeaf(0x00FF_FF01, 0, 0, 0), // descriptors FFH: see leaf 4
             4 => Caches(subleaf),
@@ -112,7 +113,7 @@ public static unsafe class CpuidModel
             >= 0x8000_0002 and <= 0x8000_0004 => Brand((int)(leaf - 0x8000_0002) * 16),
             0x8000_0006 => new CpuidLeaf(0, 0, (256u << 16) | (6u << 12) | CacheLineSize, 0),
             0x8000_0007 => new CpuidLeaf(0, 0, 0, 1u << 8), // invariant TSC
-            0x8000_0008 => new CpuidLeaf(Processor.MaxPhysicalAddressBits | (57u << 8), 0, 0, 0),
+            0x8000_0008 => new CpuidLeaf(Processor.MaxPhysicalAddressBits | (57u << 8), 1u << 9, 0, 0), // WBNOINVD
             _ => default,
         };
     }

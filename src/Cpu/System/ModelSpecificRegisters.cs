@@ -38,6 +38,10 @@ public static class ModelSpecificRegisters
     public const uint KernelGsBase = 0xC000_0102;
     public const uint TscAux = 0xC000_0103;
 
+    // Bits of IA32_MISC_ENABLE.
+    public const ulong MiscEnableFastStrings = 1;
+    public const ulong MiscEnableMonitor = 1 << 18;
+
     /// <summary>Bits of IA32_DEBUGCTL that can be set: LBR and BTF. There are no last-branch records to enable; the bit is kept.</summary>
     public const ulong DebugCtlSupported = 3;
 

@@ -29,11 +29,13 @@ public sealed unsafe partial class Processor
         cpu->Msr = default;
         cpu->Msr.Pat = 0x0007_0406_0007_0406;
         cpu->Msr.ApicBase = 0xFEE0_0900;
-        cpu->Msr.MiscEnable = 1;
+        cpu->Msr.MiscEnable = ModelSpecificRegisters.MiscEnableFastStrings | ModelSpecificRegisters.MiscEnableMonitor;
         cpu->Msr.FeatureControl = 0x5; // locked by the board's firmware, with VMX outside SMX enabled
         cpu->TscOffset = 0 - Platform.Now;
         _nmiPending = false;
         _initPending = false;
+        IsMonitorArmed = false;
+        _waitsForStore = false;
         _startupVector = -1;
         Delivering = default;
         Tlb.Invpcid(ref cpu->Paging, Xenolith.Mmu.InvpcidType.AllContextsWithGlobals, 0, default);

@@ -24,7 +24,9 @@ internal static unsafe class ProcessorControl
         table.Set(Mnemonic.Wrmsr, &Wrmsr, endsBlock: true);
         table.Set(Mnemonic.Invd, &Invd, endsBlock: true);
         table.Set(Mnemonic.Wbinvd, &Wbinvd, endsBlock: true);
-        table.Set(Mnemonic.Wbnoinvd, &Wbinvd, endsBlock: true); // its F3 means nothing to a processor that does not know it
+        table.Set(Mnemonic.Wbnoinvd, &Wbinvd, endsBlock: true);
+        table.Set(Mnemonic.Stac, &Stac, endsBlock: true);
+        table.Set(Mnemonic.Clac, &Clac, endsBlock: true);
         table.Set(Mnemonic.Invlpg, &Invlpg, endsBlock: true);
         table.Set(Mnemonic.Invpcid, &Invpcid, endsBlock: true);
         table.Set(Mnemonic.Clflush, &CacheLine);
@@ -93,6 +95,29 @@ internal static unsafe class ProcessorControl
             p.State->Interruptibility |= Processor.BlockingBySti;
         }
 
+        return p.Branch(true);
+    }
+
+    /// <summary>STAC and CLAC (SDM 2B, 2A): AC lets CPL 0 reach user pages under SMAP. #UD elsewhere.</summary>
+    private static Outcome Stac(Processor p, in Instruction i)
+    {
+        if (p.State->Cpl != 0)
+        {
+            return p.Raise(Vector.UD);
+        }
+
+        p.State->RflagsSystem |= RflagsBits.AC;
+        return p.Branch(true);
+    }
+
+    private static Outcome Clac(Processor p, in Instruction i)
+    {
+        if (p.State->Cpl != 0)
+        {
+            return p.Raise(Vector.UD);
+        }
+
+        p.State->RflagsSystem &= ~RflagsBits.AC;
         return p.Branch(true);
     }
 
@@ -325,10 +350,10 @@ internal static unsafe class ProcessorControl
         return Outcome.Retired;
     }
 
-    /// <summary>MONITOR: the platform watches the line, for an MWAIT that may follow.</summary>
+    /// <summary>MONITOR (SDM 2B): reads a byte at DS:rAX (the segment can be overridden) and watches its line.</summary>
     private static Outcome Monitor(Processor p, in Instruction i)
     {
-        if (p.State->Cpl != 0)
+        if (!MayMonitor(p))
         {
             return p.Raise(Vector.UD);
         }
@@ -343,44 +368,44 @@ internal static unsafe class ProcessorControl
             return p.Raise(Vector.GP, 0);
         }
 
-        ulong mask = p.Is64BitMode ? ulong.MaxValue : uint.MaxValue;
-        ulong offset = p.State->Gpr[0] & mask;
-        SegmentIndex segment = Processor.ToSegment(i.MemorySegment == Iced.Intel.Register.None ? Iced.Intel.Register.DS : i.MemorySegment);
-        if (!p.TryRead(segment, offset, out byte _))
+        ulong mask = i.Code switch { Code.Monitorw => ushort.MaxValue, Code.Monitord => uint.MaxValue, _ => ulong.MaxValue };
+        Register register = i.SegmentPrefix == Iced.Intel.Register.None ? Iced.Intel.Register.DS : i.SegmentPrefix;
+        if (!p.TryLinear(Processor.ToSegment(register), p.State->Gpr[0] & mask, 1, AccessKind.Read, out ulong linear)
+            || !p.TryReadLinear(new Gva(linear), p.State->DataAccess, out byte _))
         {
             return Outcome.Fault;
         }
 
-        if (p.TryLinear(segment, offset, 1, AccessKind.Read, out ulong linear)
-            && p.TryTranslate(linear, AccessKind.Read, p.State->DataAccess, out Hpa address))
-        {
-            p.Platform.OnMonitor(address);
-        }
-
+        p.ArmMonitor(linear);
         return Outcome.Retired;
     }
 
-    /// <summary>MWAIT may end at any time: on a board that does not wait it does nothing.</summary>
+    /// <summary>MWAIT (SDM 2B): ECX bit 0 lets masked interrupts end it; EAX is a hint for which there is nothing to do.</summary>
     private static Outcome Mwait(Processor p, in Instruction i)
     {
-        if (p.State->Cpl != 0)
+        if (!MayMonitor(p))
         {
             return p.Raise(Vector.UD);
         }
 
-        if (p.Vmx.TryExit(PrimaryControls.MwaitExiting, ExitReason.Mwait, in i, out Outcome outcome))
+        if (p.Vmx.TryExit(PrimaryControls.MwaitExiting, ExitReason.Mwait, in i, out Outcome outcome, p.IsMonitorArmed ? 1u : 0))
         {
             return outcome;
         }
 
-        if ((p.State->Gpr[1] & ~1UL) != 0)
+        uint extensions = (uint)p.State->Gpr[1];
+        if (extensions > 1)
         {
             return p.Raise(Vector.GP, 0);
         }
 
-        p.Platform.OnMwait();
-        return Outcome.Retired;
+        p.WaitForStore(extensions == 1);
+        return p.Branch(true);
     }
+
+    /// <summary>At CPL 0 only, and while IA32_MISC_ENABLE offers it.</summary>
+    private static bool MayMonitor(Processor p) =>
+        p.State->Cpl == 0 && (p.State->Msr.MiscEnable & ModelSpecificRegisters.MiscEnableMonitor) != 0;
 
     private static Outcome Pause(Processor p, in Instruction i)
     {

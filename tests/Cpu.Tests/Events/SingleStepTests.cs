@@ -1,5 +1,3 @@
-using System;
-
 using Iced.Intel;
 
 using Xunit;
@@ -262,6 +260,5 @@ public sealed unsafe class SingleStepTests
         Assert.NotEqual(0u, m.Processor.Rflags & RflagsBits.RF);
         Assert.Equal(StopReason.Budget, m.Run(1));
         Assert.Equal(0u, m.Processor.Rflags & RflagsBits.RF);
-        GC.KeepAlive(m);
     }
 }

@@ -17,6 +17,9 @@ public sealed partial class BareMachine
     /// <summary>IO-APIC pins 20 to 23: HPET comparators may be routed there.</summary>
     private const uint HpetRoutes = 0x00F0_0000;
 
+    /// <summary>The SCI (IRQ 9) and the interrupts of PCI functions (10 and 11) are levels.</summary>
+    private const byte SlaveLevelLines = 0x0E;
+
     private readonly bool[] _irqLevels = new bool[IrqCount];
     private readonly int[] _pirqSources = new int[PirqCount];
     private readonly IsaBridge _isaBridge = new();
@@ -69,7 +72,8 @@ public sealed partial class BareMachine
 
     /// <summary>
     /// Leaves chips as the firmware of a PC does, for programs that are loaded without one: virtual-wire mode on the first processor,
-    /// 8259s with vectors from 8 and 70H and all lines masked, the timer at 18.2 Hz, ACPI registers at 600H, PCI windows assigned.
+    /// 8259s with vectors from 8 and 70H and all lines masked, the timer at 18.2 Hz, ACPI registers at 600H, PCI windows and interrupts
+    /// assigned.
     /// </summary>
     public void PrepareAsFirmware()
     {
@@ -77,6 +81,8 @@ public sealed partial class BareMachine
         apic.PrepareAsFirmware();
         Pics.Master.PrepareAsFirmware(0x08);
         Pics.Slave.PrepareAsFirmware(0x70);
+        Pics.Slave.EdgeLevel = SlaveLevelLines;
+        _isaBridge.PrepareAsFirmware();
         Pit.PrepareAsFirmware();
         _powerFunction.PrepareAsFirmware();
         PowerManagement.PrepareAsFirmware();

@@ -4,7 +4,8 @@ using System.Collections.Generic;
 namespace Xenolith.Machine;
 
 /// <summary>
-/// The 8042 keyboard controller of a PC without keyboard and mouse: self tests, command byte, output port, reset. Ports 60H and 64H.
+/// The 8042 keyboard controller of a PC: self tests, command byte, output port, reset; and a keyboard whose keys nobody presses, which
+/// spares firmware its time-outs. No mouse. Ports 60H and 64H.
 /// </summary>
 public sealed class Ps2Controller
 {
@@ -19,6 +20,7 @@ public sealed class Ps2Controller
 
     private const byte CommandByteInterrupt = 0x01;
     private const byte OutputPortRunning = 0x01; // clear: the processor is held in reset
+    private const byte KeyboardAcknowledge = 0xFA;
     private const byte OutputPortA20 = 0x02;
 
     private readonly InterruptLine _keyboard;
@@ -28,6 +30,7 @@ public sealed class Ps2Controller
     private byte _outputPort;
     private byte _pendingCommand; // whose data byte comes next; 0 when none
     private bool _lastWasCommand;
+    private bool _keyboardTakesParameter;
 
     /// <param name="keyboard">IRQ 1.</param>
     /// <param name="onReset">The program pulses the reset line.</param>
@@ -50,7 +53,7 @@ public sealed class Ps2Controller
         _commandByte = 0x74; // self test passed, translation, both ports off
         _outputPort = OutputPortRunning | OutputPortA20 | 0xCC;
         _pendingCommand = 0;
-        _lastWasCommand = false;
+        _lastWasCommand = _keyboardTakesParameter = false;
         _keyboard.Set(false);
     }
 
@@ -132,7 +135,38 @@ public sealed class Ps2Controller
             case 0xD2 or 0xD3:
                 Answer(value);
                 break;
-            default: // to a keyboard or mouse: nobody answers
+            case 0xD4: // to a mouse: nobody answers
+                break;
+            default:
+                AnswerAsKeyboard(value);
+                break;
+        }
+    }
+
+    /// <summary>The keyboard acknowledges all; the reset is followed by its self test, the question for its identity by that.</summary>
+    private void AnswerAsKeyboard(byte command)
+    {
+        Answer(KeyboardAcknowledge);
+        bool isParameter = _keyboardTakesParameter;
+        _keyboardTakesParameter = !isParameter && command is 0xED or 0xF0 or 0xF3;
+        if (isParameter)
+        {
+            return;
+        }
+
+        switch (command)
+        {
+            case 0xEE: // echo
+                Answer(0xEE);
+                break;
+            case 0xF2:
+                Answer(0xAB);
+                Answer(0x83);
+                break;
+            case 0xFF:
+                Answer(0xAA);
+                break;
+            default:
                 break;
         }
     }

@@ -216,6 +216,8 @@ public sealed partial class LocalApic
             {
                 _lvt[n] |= LvtMasked; // and it stays so while the APIC is disabled
             }
+
+            ArmTimer();
         }
 
         _owner.OnInterruptChange();
@@ -223,6 +225,7 @@ public sealed partial class LocalApic
 
     private void WriteLvt(int index, uint value)
     {
+        SettleSilence();
         uint old = _lvt[index];
         uint written = (value & s_lvtWritable[index]) | (old & LvtRemoteIrr);
         if (!IsSoftwareEnabled)

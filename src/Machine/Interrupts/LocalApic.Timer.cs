@@ -17,7 +17,14 @@ public sealed partial class LocalApic
     private ulong _tscDeadline;
 
     /// <summary>What IA32_TSC_DEADLINE reads.</summary>
-    private ulong TscDeadline => TimerMode == TimerTscDeadline ? _tscDeadline : 0;
+    private ulong TscDeadline
+    {
+        get
+        {
+            SettleSilence();
+            return TimerMode == TimerTscDeadline ? _tscDeadline : 0;
+        }
+    }
 
     private uint TimerMode => (_lvt[LvtTimer] >> 17) & 3;
 
@@ -31,10 +38,16 @@ public sealed partial class LocalApic
         }
     }
 
+    /// <summary>
+    /// Its interrupt is masked, or waits already so that another would be lost in it: what passes meanwhile needs nobody's attention.
+    /// </summary>
+    private bool IsTimerSilent => (_lvt[LvtTimer] & LvtMasked) != 0 || IsSet(_requested, (byte)_lvt[LvtTimer]);
+
     private uint CurrentCount
     {
         get
         {
+            SettleSilence();
             ulong now = _owner.Now;
             return _countEnd == Never || _countEnd <= now ? 0 : (uint)((_countEnd - now + Divisor - 1) / Divisor);
         }
@@ -53,16 +66,7 @@ public sealed partial class LocalApic
         }
         else if (_countEnd <= _owner.Now)
         {
-            ulong period = _initialCount * Divisor;
-            if (TimerMode == TimerPeriodic && period != 0)
-            {
-                _countEnd += period * (((_owner.Now - _countEnd) / period) + 1);
-            }
-            else
-            {
-                _countEnd = Never;
-            }
-
+            AdvanceCount();
             DeliverTimer();
         }
 
@@ -72,9 +76,32 @@ public sealed partial class LocalApic
     /// <summary>The time-stamp counter was written: a deadline lies at another tick now.</summary>
     public void OnTimeStampWritten()
     {
-        if (_tscDeadline != 0)
+        ArmTimer();
+    }
+
+    /// <summary>The count has reached zero: it starts again, or stays there.</summary>
+    private void AdvanceCount()
+    {
+        ulong period = _initialCount * Divisor;
+        _countEnd = TimerMode == TimerPeriodic && period != 0 ? _countEnd + (period * (((_owner.Now - _countEnd) / period) + 1)) : Never;
+    }
+
+    /// <summary>Does what has passed without an interrupt.</summary>
+    private void SettleSilence()
+    {
+        if (!IsTimerSilent)
         {
-            ArmTimer();
+            return;
+        }
+
+        if (_tscDeadline != 0 && _owner.TimeStamp >= _tscDeadline)
+        {
+            _tscDeadline = 0;
+        }
+
+        if (_countEnd <= _owner.Now)
+        {
+            AdvanceCount();
         }
     }
 
@@ -118,8 +145,9 @@ public sealed partial class LocalApic
         {
             _countEnd = Never;
             _tscDeadline = 0;
-            ArmTimer();
         }
+
+        ArmTimer();
     }
 
     private void WriteTscDeadline(ulong value)
@@ -133,7 +161,12 @@ public sealed partial class LocalApic
 
     private void ArmTimer()
     {
-        if (_tscDeadline != 0)
+        if (IsTimerSilent)
+        {
+            SettleSilence();
+            _owner.SetApicTimer(Never);
+        }
+        else if (_tscDeadline != 0)
         {
             ulong stamp = _owner.TimeStamp;
             ulong left = _tscDeadline > stamp ? _tscDeadline - stamp : 0;

@@ -187,8 +187,14 @@ public sealed partial class LocalApic
             return (byte)_spurious;
         }
 
+        SettleSilence();
         SetBit(_requested, vector, false);
         SetBit(_inService, vector, true);
+        if (vector == (byte)_lvt[LvtTimer])
+        {
+            ArmTimer(); // it was silent while its interrupt waited
+        }
+
         return vector;
     }
 

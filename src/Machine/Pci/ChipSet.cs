@@ -46,6 +46,15 @@ internal sealed class IsaBridge : PciFunction
         Permit(0x80, 4, 0xFFFF_FFFF);
     }
 
+    /// <summary>What firmware leaves: PIRQ A and B at IRQ 10, C and D at IRQ 11.</summary>
+    public void PrepareAsFirmware()
+    {
+        for (int n = 0; n < PirqCount; n++)
+        {
+            Space[PirqRouting + n] = (byte)(n < 2 ? 10 : 11);
+        }
+    }
+
     /// <summary>The ISA interrupt of PIRQ A to D (0 to 3); -1 when it is routed nowhere.</summary>
     public int RouteOf(int pirq) => (Space[PirqRouting + pirq] & 0x80) != 0 ? -1 : Space[PirqRouting + pirq] & 0xF;
 }

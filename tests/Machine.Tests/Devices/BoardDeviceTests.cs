@@ -28,7 +28,13 @@ public sealed class BoardDeviceTests : System.IDisposable
         Assert.Equal(0x47u, In(0x60));
         Out(0x64, 0xD0);
         Assert.Equal(3u, In(0x60) & 3); // running, A20 open
-        Out(0x60, 0xED); // to a keyboard that is not there
+        Out(0x60, 0xED); // the keyboard's lamps, and which
+        Out(0x60, 0x07);
+        Assert.Equal((0xFAu, 0xFAu, 0x14u), (In(0x60), In(0x60), In(0x64)));
+        Out(0x60, 0xFF);
+        Assert.Equal((0xFAu, 0xAAu), (In(0x60), In(0x60)));
+        Out(0x64, 0xD4);
+        Out(0x60, 0xFF); // a mouse that is not there
         Assert.Equal(0x14u, In(0x64));
         Assert.Equal(2u, In(0x92));
     }
@@ -70,16 +76,23 @@ public sealed class BoardDeviceTests : System.IDisposable
     [Fact]
     public void PciInterruptsGoWhereTheyAreRouted()
     {
-        _machine.PrepareAsFirmware();
+        _machine.Pics.Slave.PrepareAsFirmware(0x70);
+        _machine.Pics.Master.PrepareAsFirmware(0x08);
         _machine.Pics.Slave.WriteByte(1, 0);
         _machine.Pics.Master.WriteByte(1, 0);
         _machine.SetPciInterrupt(5, 1, true); // PIRQ A by turns: device 5, INTA#
         Assert.False(_machine.Pics.Master.Output);
-        _ = Config(1, 0, 0x60);
-        _machine.Ports.Write(0xCFC, 1, 0x0B);
         _machine.SetPciInterrupt(5, 1, false);
+        _machine.PrepareAsFirmware();
+        _machine.Pics.Slave.WriteByte(1, 0);
+        _machine.Pics.Master.WriteByte(1, 0);
         _machine.SetPciInterrupt(5, 1, true);
-        Assert.Equal(_machine.Pics.Master.Output, _machine.Pics.Slave.Output);
+        _machine.SetPciInterrupt(9, 1, true); // shares it
+        Assert.Equal(0x72, _machine.Pics.Acknowledge());
+        _machine.SetPciInterrupt(5, 1, false);
+        Assert.Equal(0x04, _machine.Pics.Slave.ReadByte(0)); // still asked for
+        _machine.SetPciInterrupt(9, 1, false);
+        Assert.Equal(0x00, _machine.Pics.Slave.ReadByte(0));
     }
 
     [Fact]

@@ -102,6 +102,26 @@ public sealed class ApicTimerTests
     }
 
     [Fact]
+    public void PeriodsThatWouldBeLostNeedNobody()
+    {
+        _apic[Divide] = 0xB;
+        _apic[LvtTimer] = 0x2_0031;
+        _apic[InitialCount] = 3; // far shorter than anybody handles it
+        _clock.Pass(3);
+        Assert.Equal(ulong.MaxValue, _clock.Clock.NextDeadline); // one waits: the next ones would be lost in it
+        _clock.Pass(3_000_001);
+        Assert.Equal((2u, 0x31), (_apic[CurrentCount], _apic.Take()));
+        Assert.Equal(_clock.Now + 2, _clock.Clock.NextDeadline);
+        _apic[LvtTimer] = 0x3_0031;
+        Assert.Equal(ulong.MaxValue, _clock.Clock.NextDeadline);
+        _clock.Pass(1);
+        Assert.Equal(1u, _apic[CurrentCount]);
+        _clock.Pass(3_000_000);
+        _apic[LvtTimer] = 0x2_0031;
+        Assert.Equal((1u, _clock.Now + 1), (_apic[CurrentCount], _clock.Clock.NextDeadline));
+    }
+
+    [Fact]
     public void TscDeadline()
     {
         Assert.True(_apic.Apic.TryWriteMsr(MsrTscDeadline, 5));

@@ -423,7 +423,12 @@ public sealed unsafe class CaseGenerator
             }
         }
 
-        if (instruction.Mnemonic is Mnemonic.Enter)
+        if (instruction.Mnemonic is Mnemonic.Popf or Mnemonic.Popfd or Mnemonic.Popfq)
+        {
+            ulong offset = request.State.Gpr[4] - request.WindowAddress;
+            request.Window[offset + 1] &= 0xFE; // TF: the kernel's single-step handling would show
+        }
+        else if (instruction.Mnemonic is Mnemonic.Enter)
         {
             request.State.Gpr[5] = request.WindowAddress + 0xC0;
         }

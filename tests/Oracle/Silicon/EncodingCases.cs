@@ -84,9 +84,8 @@ internal static unsafe class EncodingCases
     private static void Unused(Random random, ref byte payload) => payload |= random.Next(2) == 0 ? (byte)0x78 : (byte)0;
 
     /// <summary>
-    /// Not comparable: approximations, which each vendor chooses; VZERO, behind which the ModRM byte would be another instruction; and
-    /// where W is ignored by one vendor and must be right for the other: VPERMQ and VPERMPD with W = 0 (#UD on Intel), VPINSRD and VPEXTRD
-    /// with W = 1 outside 64-bit mode (#UD on AMD).
+    /// Not comparable: VZERO, behind which the ModRM byte would be another instruction; and where W is ignored by one vendor and must be
+    /// right for the other: VPERMQ and VPERMPD with W = 0 (#UD on Intel), VPINSRD and VPEXTRD with W = 1 outside 64-bit mode (#UD on AMD).
     /// </summary>
     public static bool IsComparable(in SiliconRequest request, out Instruction instruction)
     {

@@ -146,8 +146,8 @@ static void on_signal(int signal, siginfo_t *info, void *context)
 {
     static uint64_t last_serial;
     (void)info;
-    /* RFLAGS.AC is still as the case left it. */
-    __asm__ volatile("pushfq\n andl $~0x40000, (%%rsp)\n popfq" ::: "memory", "cc");
+    /* RFLAGS.AC and NT are still as the case left them. */
+    __asm__ volatile("pushfq\n andl $~0x44000, (%%rsp)\n popfq" ::: "memory", "cc");
     if (!in_case) {
         if (signal == SIGALRM) {
             return;

@@ -7,9 +7,9 @@ namespace Xenolith.Cpu;
 
 /// <summary>
 /// RCPPS, RSQRTPS and their scalar forms (SDM 2B "RCPPS—Compute Reciprocals of Packed Single-Precision Floating-Point Values").
-/// The manual bounds the relative error by 1.5 x 2^-12 and leaves the bits to each processor: Intel's and AMD's differ. Here: the
-/// reciprocal of the middle of the operand's interval of 2^-12, rounded to 12 fraction bits; the same on every host.
-/// No exceptions; denormals count as zeros, tiny results become zeros.
+/// The manual bounds the relative error by 1.5 x 2^-12 and leaves the bits to each processor. Here, on every host, they are those of the
+/// silicon that the tests compare with: the reciprocal of the middle of the operand's interval of 2^-12, rounded to 12 fraction bits, and a
+/// correction of at most one unit (<see cref="ApproximationTables"/>). No exceptions; denormals count as zeros, tiny results become zeros.
 /// </summary>
 internal static unsafe class SseApproximate
 {
@@ -80,6 +80,7 @@ internal static unsafe class SseApproximate
         // The middle of the interval is (8193 + 2m) / 8192, twice its reciprocal lies in (1, 2).
         uint m = (x >> 11) & 0xFFF;
         uint scaled = ((16384U * 4096) + ((8193 + (2 * m)) / 2)) / (8193 + (2 * m));
+        scaled = (uint)((int)scaled + ApproximationTables.Reciprocal(m));
         int result = 253 - (int)exponent;
         return result <= 0 ? sign : sign | ((uint)result << 23) | ((scaled - 4096) << 11);
     }
@@ -108,9 +109,11 @@ internal static unsafe class SseApproximate
         }
 
         // x = middle x 2^e with e even and the middle in [1, 4): twice the root's reciprocal lies in (1, 2].
-        double middle = (8193 + (2.0 * ((x >> 11) & 0xFFF))) / 8192;
+        uint m = (x >> 11) & 0xFFF;
+        double middle = (8193 + (2.0 * m)) / 8192;
         bool odd = (exponent & 1) == 0; // the bias is odd
         uint scaled = (uint)((2 * 4096 / Math.Sqrt(odd ? 2 * middle : middle)) + 0.5);
+        scaled = (uint)((int)scaled + ApproximationTables.ReciprocalRoot(m + (odd ? 4096U : 0)));
         uint half = odd ? (380 - exponent) / 2 : (379 - exponent) / 2;
         return (half << 23) + ((scaled - 4096) << 11);
     }

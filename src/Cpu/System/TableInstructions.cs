@@ -1,5 +1,7 @@
 using Iced.Intel;
 
+using Xenolith.Mmu;
+
 namespace Xenolith.Cpu;
 
 /// <summary>LGDT, LIDT, SGDT, SIDT, LLDT, LTR, SLDT, STR (SDM 2 "System Instructions"; SDM 3A "Memory-Management Registers").</summary>
@@ -40,10 +42,13 @@ internal static unsafe class TableInstructions
         ulong offset = p.EffectiveAddress(in i);
         SegmentIndex segment = Processor.SegmentOf(in i);
 
-        // Both parts are asked for before the first is written: the base's write is the one that can still fail.
-        bool done = p.Is64BitMode
-            ? p.TryWrite(segment, offset + 2, table.Base) && p.TryWrite(segment, offset, table.Limit)
-            : p.TryWrite(segment, offset + 2, (uint)table.Base) && p.TryWrite(segment, offset, table.Limit);
+        // One write: both parts, or neither.
+        byte* bytes = stackalloc byte[10];
+        *(ushort*)bytes = table.Limit;
+        *(ulong*)(bytes + 2) = table.Base;
+        int size = p.Is64BitMode ? 10 : 6;
+        bool done = p.TryLinear(segment, offset, (uint)size, AccessKind.Write, out ulong linear)
+            && p.TryWriteBytes(linear, p.State->DataAccess, bytes, size);
         return done ? Outcome.Retired : Outcome.Fault;
     }
 

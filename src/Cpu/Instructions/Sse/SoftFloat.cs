@@ -83,15 +83,63 @@ internal static class SoftFloat
             return Round(b.Sign, b.Exponent, (UInt128)b.Significand << 64, in format, ref environment);
         }
 
-        bool swap = b.Exponent > a.Exponent || (b.Exponent == a.Exponent && b.Significand > a.Significand);
-        Unpacked large = swap ? b : a;
-        Unpacked small = swap ? a : b;
-        UInt128 high = (UInt128)large.Significand << 63;
-        UInt128 low = ShiftRightSticky((UInt128)small.Significand << 63, large.Exponent - small.Exponent);
-        UInt128 sum = large.Sign == small.Sign ? high + low : high - low;
-        return sum == 0
-            ? Unpacked.Zero(environment.Rounding == RoundingMode.Down)
-            : Round(large.Sign, large.Exponent + 1, sum, in format, ref environment);
+        return AddFinite(in a, in b, in format, ref environment);
+    }
+
+    /// <summary>In words of 64 bits, the upper one aligned with the larger operand; what falls out below leaves a one.</summary>
+    private static Unpacked AddFinite(in Unpacked a, in Unpacked b, in FloatFormat format, ref FloatEnvironment environment)
+    {
+        int distance = a.Exponent - b.Exponent;
+        bool swap = distance < 0 || (distance == 0 && b.Significand > a.Significand);
+        ref readonly Unpacked large = ref swap ? ref b : ref a;
+        ulong small = swap ? a.Significand : b.Significand;
+        distance = Math.Abs(distance);
+        ulong smallHigh = distance < 64 ? small >> distance : 0;
+        ulong smallLow = distance switch
+        {
+            0 => 0,
+            < 64 => small << (64 - distance),
+            64 => small,
+            < 128 => (small >> (distance - 64)) | (small << (128 - distance) != 0 ? 1UL : 0),
+            _ => 1,
+        };
+        int exponent = large.Exponent;
+        ulong high;
+        if (a.Sign == b.Sign)
+        {
+            high = unchecked(large.Significand + smallHigh);
+            if (high < smallHigh)
+            {
+                smallLow = (high << 63) | (smallLow >> 1) | (smallLow & 1);
+                high = (high >> 1) | (1UL << 63);
+                exponent++;
+            }
+
+            return Round(large.Sign, exponent, high, smallLow, in format, ref environment);
+        }
+
+        ulong low = unchecked(0UL - smallLow);
+        high = large.Significand - smallHigh - (smallLow != 0 ? 1UL : 0);
+        if (high == 0)
+        {
+            if (low == 0)
+            {
+                return Unpacked.Zero(environment.Rounding == RoundingMode.Down);
+            }
+
+            high = low;
+            low = 0;
+            exponent -= 64;
+        }
+
+        int zeros = BitOperations.LeadingZeroCount(high);
+        if (zeros != 0)
+        {
+            high = (high << zeros) | (low >> (64 - zeros));
+            low <<= zeros;
+        }
+
+        return Round(large.Sign, exponent - zeros, high, low, in format, ref environment);
     }
 
     public static Unpacked Multiply(in Unpacked a, in Unpacked b, in FloatFormat format, ref FloatEnvironment environment)
@@ -113,8 +161,16 @@ internal static class SoftFloat
             return Unpacked.Zero(sign);
         }
 
-        UInt128 product = (UInt128)a.Significand * b.Significand;
-        return Round(sign, a.Exponent + b.Exponent + 1, product, in format, ref environment);
+        ulong high = Math.BigMul(a.Significand, b.Significand, out ulong low);
+        int exponent = a.Exponent + b.Exponent + 1;
+        if ((long)high >= 0)
+        {
+            high = (high << 1) | (low >> 63);
+            low <<= 1;
+            exponent--;
+        }
+
+        return Round(sign, exponent, high, low, in format, ref environment);
     }
 
     /// <summary>ab + c, rounded once. For formats of at most 53 bits: the exact product then leaves 22 bits of 128 free.</summary>
@@ -191,11 +247,12 @@ internal static class SoftFloat
             return Unpacked.Infinity(sign);
         }
 
-        // 64 bits of quotient, then 62 more, then a sticky bit.
-        (UInt128 first, UInt128 rest) = UInt128.DivRem((UInt128)a.Significand << 63, b.Significand);
-        (UInt128 second, UInt128 remainder) = UInt128.DivRem(rest << 62, b.Significand);
-        UInt128 quotient = (first << 63) | (second << 1) | (remainder != 0 ? UInt128.One : UInt128.Zero);
-        return Round(sign, a.Exponent - b.Exponent + 1, quotient, in format, ref environment);
+        // 64 bits of quotient, then whether the rest is at least a half, then a sticky bit.
+        bool below = a.Significand < b.Significand;
+        ulong quotient = DivideWide(below ? a.Significand : a.Significand >> 1, below ? 0 : a.Significand << 63, b.Significand, out ulong rest);
+        bool half = rest >= b.Significand - rest;
+        ulong low = (half ? 1UL << 63 : 0) | (rest != 0 && rest != b.Significand - rest ? 1UL : 0);
+        return Round(sign, a.Exponent - b.Exponent - (below ? 1 : 0), quotient, low, in format, ref environment);
     }
 
     public static Unpacked SquareRoot(in Unpacked a, in FloatFormat format, ref FloatEnvironment environment)
@@ -216,27 +273,65 @@ internal static class SoftFloat
             return a;
         }
 
-        // An even exponent; the radicand in [1, 4), as a fixed-point number with 62 fraction bits of its root computed digit by digit.
+        // An even exponent; the radicand in [1, 4) with 126 fraction bits, so that its root has 63.
         bool odd = (a.Exponent & 1) != 0;
-        UInt128 radicand = (UInt128)a.Significand << (odd ? 64 : 63); // 126 or 127 fraction bits
-        UInt128 root = 0;
-        UInt128 remainder = 0;
-        for (int digit = 0; digit < 66; digit++)
+        UInt128 radicand = (UInt128)a.Significand << (odd ? 64 : 63);
+        ulong root = IntegerRoot(radicand);
+
+        // The root goes on with a half or more when radicand > (root + 1/2)^2; it never is just a half.
+        UInt128 rest = radicand - ((UInt128)root * root);
+        ulong low = (rest > root ? 1UL << 63 : 0) | (rest != 0 ? 1UL : 0);
+        return Round(false, a.Exponent >> 1, root, low, in format, ref environment);
+    }
+
+    /// <summary>The root of a number of 127 or 128 bits, cut off.</summary>
+    private static ulong IntegerRoot(UInt128 radicand)
+    {
+        // 53 bits from the host (only a first guess), doubled by one step of Newton's, then exact.
+        double guess = Math.Sqrt((double)(ulong)(radicand >> 64)) * 4294967296.0;
+        ulong root = guess >= 18446744073709549568.0 ? ulong.MaxValue - 2047 : (ulong)guess;
+        ulong quotient = (ulong)(radicand >> 64) >= root ? ulong.MaxValue : DivideWide((ulong)(radicand >> 64), (ulong)radicand, root, out _);
+        root = (root >> 1) + (quotient >> 1) + (root & quotient & 1);
+        while ((UInt128)root * root > radicand)
         {
-            UInt128 two = digit < 64 ? (radicand >> (126 - (2 * digit))) & 3 : 0;
-            remainder = (remainder << 2) | two;
-            UInt128 trial = (root << 2) | 1;
-            root <<= 1;
-            if (remainder >= trial)
-            {
-                remainder -= trial;
-                root |= 1;
-            }
+            root--;
         }
 
-        // 66 digits, the first of weight 1.
-        UInt128 significand = (root << 62) | (remainder != 0 ? UInt128.One : UInt128.Zero);
-        return Round(false, a.Exponent >> 1, significand, in format, ref environment);
+        while (root != ulong.MaxValue && (UInt128)(root + 1) * (root + 1) <= radicand)
+        {
+            root++;
+        }
+
+        return root;
+    }
+
+    /// <summary>
+    /// high:low / divisor, whose top bit is set, where high is below divisor: two digits of 32 bits (Knuth's algorithm D).
+    /// </summary>
+    internal static ulong DivideWide(ulong high, ulong low, ulong divisor, out ulong remainder)
+    {
+        ulong first = Digit(ref high, low >> 32, divisor);
+        ulong second = Digit(ref high, low & uint.MaxValue, divisor);
+        remainder = high;
+        return (first << 32) | second;
+    }
+
+    /// <summary>One digit of the quotient; the rest takes the dividend's place.</summary>
+    private static ulong Digit(ref ulong rest, ulong next, ulong divisor)
+    {
+        ulong top = divisor >> 32;
+        ulong digit = rest / top;
+        digit = digit > uint.MaxValue ? uint.MaxValue : digit; // at most two too large
+        UInt128 dividend = ((UInt128)rest << 32) | next;
+        UInt128 product = (UInt128)digit * divisor;
+        while (product > dividend)
+        {
+            digit--;
+            product -= divisor;
+        }
+
+        rest = (ulong)(dividend - product);
+        return digit;
     }
 
     /// <summary>
@@ -246,10 +341,16 @@ internal static class SoftFloat
     /// </summary>
     public static Unpacked Round(bool sign, int exponent, UInt128 significand, in FloatFormat format, ref FloatEnvironment environment)
     {
-        int zeros = (int)UInt128.LeadingZeroCount(significand);
-        significand <<= zeros;
+        ulong high = (ulong)(significand >> 64);
+        int zeros = high != 0 ? BitOperations.LeadingZeroCount(high) : (int)UInt128.LeadingZeroCount(significand);
+        significand = zeros == 0 ? significand : significand << zeros;
         exponent -= zeros;
         int drop = 128 - format.Precision;
+        if (exponent >= format.MinExponent && exponent < format.MaxExponent)
+        {
+            return RoundWithinRange(sign, exponent, (ulong)(significand >> 64), (ulong)significand, drop - 64, ref environment);
+        }
+
         bool tiny = false;
         if (exponent < format.MinExponent)
         {
@@ -296,6 +397,40 @@ internal static class SoftFloat
         return top == 0
             ? Unpacked.Zero(sign)
             : new Unpacked { Sign = sign, Exponent = exponent, Significand = top, Class = FloatClass.Finite };
+    }
+
+    /// <summary>As above, of a significand in two words whose top bit is set.</summary>
+    private static Unpacked Round(
+        bool sign, int exponent, ulong high, ulong low, in FloatFormat format, ref FloatEnvironment environment) =>
+        exponent >= format.MinExponent && exponent < format.MaxExponent
+            ? RoundWithinRange(sign, exponent, high, low, 64 - format.Precision, ref environment)
+            : Round(sign, exponent, new UInt128(high, low), in format, ref environment);
+
+    /// <summary>Where neither overflow nor underflow is near: by far the most.</summary>
+    private static Unpacked RoundWithinRange(bool sign, int exponent, ulong high, ulong low, int drop, ref FloatEnvironment environment)
+    {
+        ulong unit = 1UL << drop;
+        ulong rest = high & (unit - 1);
+        ulong kept = high - rest;
+        bool inexact = (rest | low) != 0;
+        bool up = environment.Rounding switch
+        {
+            RoundingMode.Nearest when drop == 0 => low > 1UL << 63 || (low == 1UL << 63 && (high & 1) != 0),
+            RoundingMode.Nearest => rest > unit >> 1 || (rest == unit >> 1 && (low != 0 || (kept & unit) != 0)),
+            RoundingMode.Down => inexact && sign,
+            RoundingMode.Up => inexact && !sign,
+            _ => false,
+        };
+        if (up)
+        {
+            kept = unchecked(kept + unit);
+            exponent += kept == 0 ? 1 : 0;
+            kept = kept == 0 ? 1UL << 63 : kept;
+        }
+
+        environment.RoundedUp = up;
+        environment.Raised |= inexact ? MxcsrBits.PE : 0;
+        return new Unpacked { Sign = sign, Exponent = exponent, Significand = kept, Class = FloatClass.Finite };
     }
 
     /// <summary>SDM 1 "Numeric Overflow Exception (#O)": infinity or the largest number, by rounding mode and sign.</summary>

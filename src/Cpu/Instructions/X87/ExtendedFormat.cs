@@ -32,6 +32,11 @@ internal static class ExtendedFormat
         bool sign = (value.SignExponent & 0x8000) != 0;
         int biased = value.SignExponent & 0x7FFF;
         ulong significand = value.Significand;
+        if (biased is not (0 or 0x7FFF) && (long)significand < 0)
+        {
+            return new Unpacked { Sign = sign, Class = FloatClass.Finite, Significand = significand, Exponent = biased - Bias };
+        }
+
         if (biased == 0)
         {
             if (significand == 0)
@@ -55,15 +60,10 @@ internal static class ExtendedFormat
             return new Unpacked { Sign = sign, Class = FloatClass.Unsupported, Significand = significand };
         }
 
-        if (biased == 0x7FFF)
-        {
-            FloatClass kind = significand == IntegerBit ? FloatClass.Infinity
-                : (significand & QuietBit) != 0 ? FloatClass.QuietNaN
-                : FloatClass.SignallingNaN;
-            return new Unpacked { Sign = sign, Class = kind, Significand = significand };
-        }
-
-        return new Unpacked { Sign = sign, Class = FloatClass.Finite, Significand = significand, Exponent = biased - Bias };
+        FloatClass kind = significand == IntegerBit ? FloatClass.Infinity
+            : (significand & QuietBit) != 0 ? FloatClass.QuietNaN
+            : FloatClass.SignallingNaN;
+        return new Unpacked { Sign = sign, Class = kind, Significand = significand };
     }
 
     /// <summary>Puts a rounded number together. Exponents beyond the range come from unmasked #O and #U, and are adjusted.</summary>
@@ -95,16 +95,17 @@ internal static class ExtendedFormat
     /// </summary>
     public static bool TryNaN(in Unpacked a, in Unpacked b, ref FloatEnvironment environment, out Unpacked result)
     {
+        if (a.Class <= FloatClass.Infinity && b.Class <= FloatClass.Infinity)
+        {
+            result = default;
+            return false;
+        }
+
         result = Unpacked.Indefinite;
         if (a.Class == FloatClass.Unsupported || b.Class == FloatClass.Unsupported)
         {
             environment.Raised |= MxcsrBits.IE;
             return true;
-        }
-
-        if (!a.IsNaN && !b.IsNaN)
-        {
-            return false;
         }
 
         environment.Raised |= a.Class == FloatClass.SignallingNaN || b.Class == FloatClass.SignallingNaN ? MxcsrBits.IE : 0;

@@ -81,11 +81,21 @@ public sealed unsafe partial class Processor
         cpu->Fip = cpu->Rip;
         cpu->Fop = X87Opcode.Of(in i);
         cpu->Fcs = cpu->Segments[(int)SegmentIndex.CS].Selector;
-        if (i.OpCount > 0 && i.Op0Kind == OpKind.Memory)
+        if (i.Op0Kind == OpKind.Memory)
         {
-            cpu->Fdp = EffectiveAddress(in i);
-            cpu->Fds = cpu->Segments[(int)SegmentOf(in i)].Selector;
+            RecordX87(in i, EffectiveAddress(in i));
         }
+    }
+
+    /// <summary>As above, of a memory operand whose offset is known.</summary>
+    internal void RecordX87(in Instruction i, ulong offset)
+    {
+        CpuState* cpu = State;
+        cpu->Fip = cpu->Rip;
+        cpu->Fop = X87Opcode.Of(in i);
+        cpu->Fcs = cpu->Segments[(int)SegmentIndex.CS].Selector;
+        cpu->Fdp = offset;
+        cpu->Fds = cpu->Segments[(int)SegmentOf(in i)].Selector;
     }
 
     /// <summary>ST(<paramref name="index"/>).</summary>
@@ -99,6 +109,24 @@ public sealed unsafe partial class Processor
         int physical = (X87Top + index) & 7;
         State->X87[physical] = value;
         SetTag(physical, ExtendedFormat.Tag(in value));
+    }
+
+    /// <summary>Writes a normal number or zero without reading it back, and PE and C1 (which has been cleared) into the status word.</summary>
+    internal void SetSt(int index, ulong significand, uint signExponent, uint status)
+    {
+        int physical = (X87Top + index) & 7;
+        ref X87Register register = ref State->X87[physical];
+        register.Significand = significand;
+        register.SignExponent = (ushort)signExponent;
+        SetTag(physical, significand == 0 ? 1 : 0);
+        if (status != 0)
+        {
+            State->Fsw |= (ushort)status;
+            if ((State->Fcw & MxcsrBits.PE) == 0)
+            {
+                UpdateErrorSummary();
+            }
+        }
     }
 
     internal void FreeSt(int index) => SetTag((X87Top + index) & 7, TagEmpty);

@@ -10,16 +10,17 @@ namespace Xenolith.Cpu;
 /// </summary>
 internal static unsafe class X87Arithmetic
 {
+    private static readonly FloatFormat[] s_precisions =
+        [FloatFormat.Extended with { Precision = 24 }, FloatFormat.Extended, FloatFormat.Extended with { Precision = 53 }, FloatFormat.Extended];
+
     public static void Register(ColdTable table)
     {
-        foreach (Mnemonic mnemonic in (ReadOnlySpan<Mnemonic>)
-            [Mnemonic.Fadd, Mnemonic.Fsub, Mnemonic.Fsubr, Mnemonic.Fmul, Mnemonic.Fdiv, Mnemonic.Fdivr,
-             Mnemonic.Faddp, Mnemonic.Fsubp, Mnemonic.Fsubrp, Mnemonic.Fmulp, Mnemonic.Fdivp, Mnemonic.Fdivrp,
-             Mnemonic.Fiadd, Mnemonic.Fisub, Mnemonic.Fisubr, Mnemonic.Fimul, Mnemonic.Fidiv, Mnemonic.Fidivr])
-        {
-            table.Set(mnemonic, &Binary);
-        }
-
+        SetBinary<X87Add>(table, Mnemonic.Fadd, Mnemonic.Fiadd, Mnemonic.Faddp);
+        SetBinary<X87Subtract>(table, Mnemonic.Fsub, Mnemonic.Fisub, Mnemonic.Fsubp);
+        SetBinary<X87SubtractReversed>(table, Mnemonic.Fsubr, Mnemonic.Fisubr, Mnemonic.Fsubrp);
+        SetBinary<X87Multiply>(table, Mnemonic.Fmul, Mnemonic.Fimul, Mnemonic.Fmulp);
+        SetBinary<X87Divide>(table, Mnemonic.Fdiv, Mnemonic.Fidiv, Mnemonic.Fdivp);
+        SetBinary<X87DivideReversed>(table, Mnemonic.Fdivr, Mnemonic.Fidivr, Mnemonic.Fdivrp);
         table.Set(Mnemonic.Fsqrt, &SquareRoot);
         table.Set(Mnemonic.Frndint, &RoundToInteger);
         table.Set(Mnemonic.Fchs, &ChangeSign);
@@ -28,93 +29,99 @@ internal static unsafe class X87Arithmetic
         table.Set(Mnemonic.Fscale, &Scale);
     }
 
-    /// <summary>DEST := DEST op SRC, where DEST is ST(0) or the first operand, SRC the second operand or memory.</summary>
-    private static Outcome Binary(Processor p, in Instruction i)
+    private static void SetBinary<TOp>(ColdTable table, Mnemonic real, Mnemonic integer, Mnemonic popping)
+        where TOp : struct, IX87BinaryOp
     {
+        table.Set(real, &Binary<TOp>);
+        table.Set(integer, &Binary<TOp>);
+        table.Set(popping, &BinaryPop<TOp>);
+    }
+
+    private static Outcome BinaryPop<TOp>(Processor p, in Instruction i)
+        where TOp : struct, IX87BinaryOp
+    {
+        Outcome outcome = TryBinary<TOp>(p, in i, out bool completes);
+        if (completes)
+        {
+            p.Pop();
+        }
+
+        return outcome;
+    }
+
+    private static Outcome Binary<TOp>(Processor p, in Instruction i)
+        where TOp : struct, IX87BinaryOp => TryBinary<TOp>(p, in i, out _);
+
+    /// <summary>DEST := DEST op SRC, where DEST is ST(0) or the first operand, SRC the second operand or memory.</summary>
+    private static Outcome TryBinary<TOp>(Processor p, in Instruction i, out bool completes)
+        where TOp : struct, IX87BinaryOp
+    {
+        completes = false;
         bool memory = i.Op0Kind == OpKind.Memory;
         int destination = memory ? 0 : i.Op0Register - Iced.Intel.Register.ST0;
         int source = memory ? -1 : i.Op1Register - Iced.Intel.Register.ST0;
-        bool pops = i.Mnemonic is Mnemonic.Faddp or Mnemonic.Fsubp or Mnemonic.Fsubrp or Mnemonic.Fmulp or Mnemonic.Fdivp or Mnemonic.Fdivrp;
-        Unpacked b = default;
-        if (!p.X87Ready() || (memory && !X87Operands.TryRead(p, in i, out b)))
+        MemorySize size = memory ? i.MemorySize : MemorySize.Unknown;
+        ulong bits = 0;
+        ulong offset = 0;
+        if (!p.X87Ready() || (memory && !X87Operands.TryReadBits(p, in i, size, out bits, out offset)))
         {
             return Outcome.Fault;
         }
 
-        p.RecordX87(in i);
+        X87Operands.Record(p, in i, memory, offset);
         p.ClearC1();
         if (p.StIsEmpty(destination) || (!memory && p.StIsEmpty(source)))
         {
-            if (p.StackFault(overflow: false))
+            completes = p.StackFault(overflow: false);
+            if (completes)
             {
                 p.SetSt(destination, ExtendedFormat.Indefinite);
-                Finish(p, pops);
             }
 
             return Outcome.Retired;
         }
 
-        Unpacked a = ExtendedFormat.Unpack(in p.St(destination));
-        b = memory ? b : ExtendedFormat.Unpack(in p.St(source));
-        FloatEnvironment environment = FloatEnvironment.FromControlWord(p.State->Fcw);
-        Unpacked result = Compute(i.Mnemonic, in a, in b, Precision(p.State->Fcw), ref environment);
-        if (p.CommitX87(in environment))
+        ulong significand = memory ? 0 : p.St(source).Significand;
+        uint signExponent = memory ? 0U : p.St(source).SignExponent;
+        ref X87Register target = ref p.St(destination);
+        if ((!memory || X87Operands.TryToRegister(size, bits, out significand, out signExponent))
+            && X87Fast.IsNormal(significand, signExponent) && X87Fast.IsNormal(target.Significand, target.SignExponent)
+            && TOp.TryFast(target.Significand, target.SignExponent, significand, signExponent, p.State->Fcw, out X87Sum sum))
         {
-            p.SetSt(destination, ExtendedFormat.Pack(in result));
-            Finish(p, pops);
+            p.SetSt(destination, sum.Significand, sum.SignExponent, sum.Status);
+            completes = true;
+            return Outcome.Retired;
         }
 
+        Unpacked b = memory ? X87Operands.Unpack(size, bits) : ExtendedFormat.Unpack(in p.St(source));
+        completes = Careful<TOp>(p, destination, in b);
         return Outcome.Retired;
     }
 
-    private static void Finish(Processor p, bool pops)
+    /// <summary>Every case there is. False when an unmasked exception forbids the result.</summary>
+    private static bool Careful<TOp>(Processor p, int destination, in Unpacked b)
+        where TOp : struct, IX87BinaryOp
     {
-        if (pops)
+        Unpacked a = ExtendedFormat.Unpack(in p.St(destination));
+        FloatEnvironment environment = FloatEnvironment.FromControlWord(p.State->Fcw);
+        if (!ExtendedFormat.TryNaN(in a, in b, ref environment, out Unpacked result))
         {
-            p.Pop();
+            result = TOp.Apply(in a, in b, Precision(p.State->Fcw), ref environment);
+            bool denormal = a.IsDenormal || b.IsDenormal;
+            environment.Raised |= denormal && (environment.Raised & (MxcsrBits.IE | MxcsrBits.ZE)) == 0 ? MxcsrBits.DE : 0;
         }
+
+        bool completes = p.CommitX87(in environment);
+        if (completes)
+        {
+            p.SetSt(destination, ExtendedFormat.Pack(in result));
+        }
+
+        return completes;
     }
 
     /// <summary>The precision that FCW.PC asks for; the range of exponents is always that of the extended format.</summary>
-    internal static FloatFormat Precision(ushort fcw) => FloatFormat.Extended with
-    {
-        Precision = ((fcw >> 8) & 3) switch { 0 => 24, 2 => 53, _ => 64 },
-    };
-
-    private static Unpacked Compute(Mnemonic mnemonic, in Unpacked a, in Unpacked b, in FloatFormat format, ref FloatEnvironment environment)
-    {
-        if (ExtendedFormat.TryNaN(in a, in b, ref environment, out Unpacked nan))
-        {
-            return nan;
-        }
-
-        Unpacked result;
-        switch (mnemonic)
-        {
-            case Mnemonic.Fadd or Mnemonic.Faddp or Mnemonic.Fiadd:
-                result = SoftFloat.Add(in a, in b, in format, ref environment);
-                break;
-            case Mnemonic.Fsub or Mnemonic.Fsubp or Mnemonic.Fisub:
-                result = SoftFloat.Add(in a, b with { Sign = !b.Sign }, in format, ref environment);
-                break;
-            case Mnemonic.Fsubr or Mnemonic.Fsubrp or Mnemonic.Fisubr:
-                result = SoftFloat.Add(in b, a with { Sign = !a.Sign }, in format, ref environment);
-                break;
-            case Mnemonic.Fmul or Mnemonic.Fmulp or Mnemonic.Fimul:
-                result = SoftFloat.Multiply(in a, in b, in format, ref environment);
-                break;
-            case Mnemonic.Fdiv or Mnemonic.Fdivp or Mnemonic.Fidiv:
-                result = SoftFloat.Divide(in a, in b, in format, ref environment);
-                break;
-            default:
-                result = SoftFloat.Divide(in b, in a, in format, ref environment);
-                break;
-        }
-
-        bool denormal = a.IsDenormal || b.IsDenormal;
-        environment.Raised |= denormal && (environment.Raised & (MxcsrBits.IE | MxcsrBits.ZE)) == 0 ? MxcsrBits.DE : 0;
-        return result;
-    }
+    internal static FloatFormat Precision(ushort fcw) => s_precisions[(fcw >> 8) & 3];
 
     /// <summary>Starts a one-operand instruction on ST(0). False: it is done already (fault, or stack fault).</summary>
     internal static bool TryBegin(Processor p, in Instruction i, out Outcome outcome)

@@ -23,14 +23,16 @@ internal static unsafe class X87Compare
 
     private static Outcome Compare(Processor p, in Instruction i)
     {
-        Unpacked b = Unpacked.Zero(sign: false); // FTST
         bool memory = i.OpCount > 0 && i.Op0Kind == OpKind.Memory;
-        if (!p.X87Ready() || (memory && !X87Operands.TryRead(p, in i, out b)))
+        MemorySize size = memory ? i.MemorySize : MemorySize.Unknown;
+        ulong bits = 0;
+        ulong offset = 0;
+        if (!p.X87Ready() || (memory && !X87Operands.TryReadBits(p, in i, size, out bits, out offset)))
         {
             return Outcome.Fault;
         }
 
-        p.RecordX87(in i);
+        X87Operands.Record(p, in i, memory, offset);
         ushort oldC1 = (ushort)(p.State->Fsw & Processor.FswC1);
         p.ClearC1();
         int source = memory || i.Mnemonic == Mnemonic.Ftst ? 0
@@ -49,8 +51,22 @@ internal static unsafe class X87Compare
             return Outcome.Retired;
         }
 
+        ulong significand = memory ? 0 : p.St(source).Significand;
+        uint signExponent = memory ? 0U : p.St(source).SignExponent;
+        if ((!memory || X87Operands.TryToRegister(size, bits, out significand, out signExponent)) && i.Mnemonic != Mnemonic.Ftst
+            && X87Fast.IsNormal(significand, signExponent) && X87Fast.IsNormal(p.St(0).Significand, p.St(0).SignExponent))
+        {
+            int compared = X87Fast.Compare(p.St(0).Significand, p.St(0).SignExponent, significand, signExponent);
+            p.State->Fsw |= toFlags ? oldC1 : (ushort)0;
+            Report(p, compared < 0 ? FloatOrder.Less : compared > 0 ? FloatOrder.Greater : FloatOrder.Equal, toFlags);
+            Pops(p, i.Mnemonic);
+            return Outcome.Retired;
+        }
+
         Unpacked a = ExtendedFormat.Unpack(in p.St(0));
-        b = memory || i.Mnemonic == Mnemonic.Ftst ? b : ExtendedFormat.Unpack(in p.St(source));
+        Unpacked b = memory ? X87Operands.Unpack(size, bits)
+            : i.Mnemonic == Mnemonic.Ftst ? Unpacked.Zero(sign: false)
+            : ExtendedFormat.Unpack(in p.St(source));
         bool quiet = i.Mnemonic is Mnemonic.Fucom or Mnemonic.Fucomp or Mnemonic.Fucompp or Mnemonic.Fucomi or Mnemonic.Fucomip;
         FloatEnvironment environment = FloatEnvironment.FromControlWord(p.State->Fcw);
         FloatOrder order = Order(in a, in b, quiet, ref environment);

@@ -7,35 +7,61 @@ namespace Xenolith.Cpu;
 /// <summary>Memory operands of x87 instructions: integers, single, double and extended precision.</summary>
 internal static unsafe class X87Operands
 {
-    /// <summary>Reads the memory operand, exactly, whatever its format.</summary>
-    public static bool TryRead(Processor p, in Instruction i, out Unpacked value)
+    /// <summary>Reads the memory operand's bits, integers sign-extended, and finds its offset for the data pointer.</summary>
+    public static bool TryReadBits(Processor p, in Instruction i, MemorySize size, out ulong bits, out ulong offset)
     {
-        value = default;
         SegmentIndex segment = Processor.SegmentOf(in i);
-        ulong offset = p.EffectiveAddress(in i);
+        offset = p.EffectiveAddress(in i);
         bool done;
-        switch (i.MemorySize)
+        switch (size)
         {
             case MemorySize.Float32:
                 done = p.TryRead(segment, offset, out uint single);
-                value = FloatElement<SingleElement, uint>.Unpack(single);
-                return done;
-            case MemorySize.Float64:
-                done = p.TryRead(segment, offset, out ulong real);
-                value = FloatElement<DoubleElement, ulong>.Unpack(real);
+                bits = single;
                 return done;
             case MemorySize.Int16:
                 done = p.TryRead(segment, offset, out short word);
-                value = FromInteger(word);
+                bits = (ulong)word;
                 return done;
             case MemorySize.Int32:
                 done = p.TryRead(segment, offset, out int doubleword);
-                value = FromInteger(doubleword);
+                bits = (ulong)doubleword;
                 return done;
             default:
-                done = p.TryRead(segment, offset, out long quadword);
-                value = FromInteger(quadword);
-                return done;
+                return p.TryRead(segment, offset, out bits);
+        }
+    }
+
+    /// <summary>What the bits of a memory operand mean, exactly.</summary>
+    public static Unpacked Unpack(MemorySize size, ulong bits) => size switch
+    {
+        MemorySize.Float32 => FloatElement<SingleElement, uint>.Unpack((uint)bits),
+        MemorySize.Float64 => FloatElement<DoubleElement, ulong>.Unpack(bits),
+        _ => FromInteger((long)bits),
+    };
+
+    /// <summary>The same as a register's significand, sign and exponent. False for denormals, infinities and NaNs.</summary>
+    public static bool TryToRegister(MemorySize size, ulong bits, out ulong significand, out uint signExponent)
+    {
+        if (size is MemorySize.Float32 or MemorySize.Float64)
+        {
+            return X87Fast.TryFromReal(bits, size == MemorySize.Float64 ? 52 : 23, out significand, out signExponent);
+        }
+
+        significand = X87Fast.FromInteger((long)bits, out signExponent);
+        return true;
+    }
+
+    /// <summary>The pointers of an instruction whose memory operand, if it has one, lies at a known offset.</summary>
+    public static void Record(Processor p, in Instruction i, bool memory, ulong offset)
+    {
+        if (memory)
+        {
+            p.RecordX87(in i, offset);
+        }
+        else
+        {
+            p.RecordX87(in i);
         }
     }
 

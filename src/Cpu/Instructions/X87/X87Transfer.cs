@@ -40,12 +40,13 @@ internal static unsafe class X87Transfer
     /// <summary>FLD m32fp, m64fp: #IA for a signalling NaN (made quiet), #D for a denormal.</summary>
     private static Outcome LoadReal(Processor p, in Instruction i)
     {
-        if (!p.X87Ready() || !X87Operands.TryRead(p, in i, out Unpacked value))
+        MemorySize size = i.MemorySize;
+        if (!p.X87Ready() || !X87Operands.TryReadBits(p, in i, size, out ulong bits, out ulong offset))
         {
             return Outcome.Fault;
         }
 
-        p.RecordX87(in i);
+        p.RecordX87(in i, offset);
         p.ClearC1();
         if (!p.StIsEmpty(7))
         {
@@ -53,6 +54,14 @@ internal static unsafe class X87Transfer
             return Outcome.Retired;
         }
 
+        if (X87Operands.TryToRegister(size, bits, out ulong significand, out uint signExponent))
+        {
+            p.DecrementTop();
+            p.SetSt(0, significand, signExponent, 0);
+            return Outcome.Retired;
+        }
+
+        Unpacked value = X87Operands.Unpack(size, bits);
         FloatEnvironment environment = FloatEnvironment.FromControlWord(p.State->Fcw);
         environment.Raised |= value.Class == FloatClass.SignallingNaN ? MxcsrBits.IE : 0;
         environment.Raised |= value.IsDenormal ? MxcsrBits.DE : 0;
@@ -80,14 +89,22 @@ internal static unsafe class X87Transfer
 
     private static Outcome LoadInteger(Processor p, in Instruction i)
     {
-        if (!p.X87Ready() || !X87Operands.TryRead(p, in i, out Unpacked value))
+        if (!p.X87Ready() || !X87Operands.TryReadBits(p, in i, i.MemorySize, out ulong bits, out ulong offset))
         {
             return Outcome.Fault;
         }
 
-        p.RecordX87(in i);
+        p.RecordX87(in i, offset);
         p.ClearC1();
-        p.Push(ExtendedFormat.Pack(in value));
+        if (!p.StIsEmpty(7))
+        {
+            p.Push(default);
+            return Outcome.Retired;
+        }
+
+        ulong significand = X87Fast.FromInteger((long)bits, out uint signExponent);
+        p.DecrementTop();
+        p.SetSt(0, significand, signExponent, 0);
         return Outcome.Retired;
     }
 

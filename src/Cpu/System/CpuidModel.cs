@@ -59,8 +59,8 @@ public static unsafe class CpuidModel
     private const uint Pku = 1u << 3;
     private const uint Ospke = 1u << 4;
 
-    /// <summary>Leaf 7, ECX: UMIP, PKU, LA57, RDPID.</summary>
-    public const uint StructuredEcx = (1u << 2) | Pku | (1u << 16) | (1u << 22);
+    /// <summary>Leaf 7, ECX: UMIP, PKU, VAES, VPCLMULQDQ, LA57, RDPID.</summary>
+    public const uint StructuredEcx = (1u << 2) | Pku | (1u << 9) | (1u << 10) | (1u << 16) | (1u << 22);
 
     /// <summary>
     /// Leaf 80000001H, ECX: LAHF/SAHF in 64-bit mode, LZCNT, SSE4a, PREFETCHW. No processor of Intel's has SSE4a; it is promised because it

@@ -48,6 +48,8 @@ public sealed class CpuidPromiseTests
         [CpuidFeature.CLWB] = (7, 1, 24),
         [CpuidFeature.SHA] = (7, 1, 29),
         [CpuidFeature.PKU] = (7, 2, 3),
+        [CpuidFeature.VAES] = (7, 2, 9),
+        [CpuidFeature.VPCLMULQDQ] = (7, 2, 10),
         [CpuidFeature.RDPID] = (7, 2, 22),
         [CpuidFeature.LZCNT] = (0x8000_0001, 2, 5),
         [CpuidFeature.SSE4A] = (0x8000_0001, 2, 6),

@@ -111,7 +111,9 @@ public sealed unsafe partial class Processor
         SetTag(physical, ExtendedFormat.Tag(in value));
     }
 
-    /// <summary>Writes a normal number or zero without reading it back, and PE and C1 (which has been cleared) into the status word.</summary>
+    /// <summary>
+    /// Writes a normal number or zero without reading it back, and PE and C1 (which has been cleared) into the status word.
+    /// </summary>
     internal void SetSt(int index, ulong significand, uint signExponent, uint status)
     {
         int physical = (X87Top + index) & 7;

@@ -5,8 +5,11 @@ namespace Xenolith.Machine;
 /// <content>Time and turns: one processor runs at a time, for a slice; when none can, time jumps to the next timer.</content>
 public sealed partial class BareMachine
 {
-    /// <summary>The slice of a processor that is alone: somebody who wakes ends it.</summary>
+    /// <summary>The slice of the only processor.</summary>
     private const long LoneSlice = 1L << 40;
+
+    /// <summary>The slice of a processor while all others are halted: a store may wake one that waits by MWAIT.</summary>
+    private const long QuietSlice = 50_000;
 
     private ulong _idleTicks;
     private ulong _otherRetired; // by all processors but the current one
@@ -35,7 +38,7 @@ public sealed partial class BareMachine
             }
             else if (_scheduler.Pick(out long slice) is { } vcpu)
             {
-                RunSlice(vcpu, (long)ulong.Min((ulong)(OthersCanRun(vcpu) ? slice : LoneSlice), maxInstructions - done));
+                RunSlice(vcpu, (long)ulong.Min((ulong)(OthersCanRun(vcpu) ? slice : _vcpus.Count > 1 ? QuietSlice : LoneSlice), maxInstructions - done));
             }
             else
             {

@@ -13,6 +13,9 @@ internal enum FuzzEngine
     Careful,
     Looped,
     Threaded,
+
+    /// <summary>Threaded, and every block that is met becomes hot code at once.</summary>
+    Hot,
 }
 
 /// <summary>A machine of one megabyte that runs case after case on one engine.</summary>
@@ -165,6 +168,12 @@ internal sealed unsafe class FuzzMachine : IDisposable
         if (_engine == FuzzEngine.Looped)
         {
             processor.UseLoopEngine = true;
+        }
+
+        if (_engine == FuzzEngine.Hot)
+        {
+            processor.Hot.Interval = 24;
+            processor.Hot.Enough = 1;
         }
 
         _platform.Processor = processor;

@@ -7,13 +7,15 @@ namespace Xenolith.Oracle.Fuzz;
 /// <summary>Runs cases on the careful engine and the fast ones, and compares what they leave after each slice.</summary>
 public sealed class Fuzzer : IDisposable
 {
-    /// <summary>Every so many cases the looping engine takes part too.</summary>
+    /// <summary>Every so many cases the looping engine takes part too, and in others the threaded one with hot code at once.</summary>
     private const ulong LoopedEvery = 8;
+    private const ulong HotEvery = 4;
 
     private readonly FuzzCase _case = new();
     private readonly FuzzMachine _careful = new(FuzzEngine.Careful);
     private readonly FuzzMachine _threaded = new(FuzzEngine.Threaded);
     private readonly FuzzMachine _looped = new(FuzzEngine.Looped);
+    private readonly FuzzMachine _hot = new(FuzzEngine.Hot);
     private readonly List<ulong> _expected = [];
     private readonly List<ulong> _found = [];
 
@@ -28,6 +30,7 @@ public sealed class Fuzzer : IDisposable
         _careful.Dispose();
         _threaded.Dispose();
         _looped.Dispose();
+        _hot.Dispose();
     }
 
     /// <summary>Null when all engines agree (or the case cannot be judged), else what differs.</summary>
@@ -35,16 +38,21 @@ public sealed class Fuzzer : IDisposable
     {
         _case.Make(number);
         string? difference = Compare(_threaded, "threaded");
-        return difference is null && number % LoopedEvery == 0 ? Compare(_looped, "looped") : difference;
+        if (difference is null && number % LoopedEvery == 0)
+        {
+            difference = Compare(_looped, "looped");
+        }
+
+        return difference is null && number % HotEvery == 1 ? Compare(_hot, "hot") : difference;
     }
 
     /// <summary>The first instruction after which an engine differs: what it is and how.</summary>
     public string Locate(ulong number, ulong after = 0)
     {
         _case.Make(number);
-        for (int engine = 0; engine < 2; engine++)
+        for (int engine = 0; engine < 3; engine++)
         {
-            FuzzMachine fast = engine == 0 ? _threaded : _looped;
+            FuzzMachine fast = engine switch { 0 => _threaded, 1 => _looped, _ => _hot };
             int total = 0;
             foreach ((int instructions, _) in _case.Slices)
             {

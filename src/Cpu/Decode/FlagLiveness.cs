@@ -41,7 +41,7 @@ internal static class FlagLiveness
             visible = IsTransparent(in i) ? (visible & ~written) | (i.RflagsRead & All) : All;
 
             // A part of the flags is merged into the others, which must be exact then. What runs the careful way is shown exact ones.
-            bool isPartial = (i.RflagsModified & All) != 0 && written != All;
+            bool isPartial = (i.RflagsModified & All) != 0 && written != All && needs[n] != FlagNeed.None;
             read = i.FlowControl != FlowControl.Next || isPartial ? All : (read & ~written) | (i.RflagsRead & All);
         }
 
@@ -54,6 +54,7 @@ internal static class FlagLiveness
         Mnemonic.Add or Mnemonic.Sub or Mnemonic.Adc or Mnemonic.Sbb or Mnemonic.Cmp or Mnemonic.Neg
             or Mnemonic.And or Mnemonic.Or or Mnemonic.Xor or Mnemonic.Test => All,
         Mnemonic.Inc or Mnemonic.Dec => All & ~IcedFlags.CF,
+        Mnemonic.Imul when i.OpCount > 1 => IcedFlags.CF | IcedFlags.OF,
         Mnemonic.Shl or Mnemonic.Sal or Mnemonic.Shr or Mnemonic.Sar when i.Op1Kind != OpKind.Register && (i.Immediate8 & 31) != 0 => All,
         _ => IcedFlags.None,
     };
@@ -64,6 +65,11 @@ internal static class FlagLiveness
         if (i.Mnemonic is Mnemonic.Lea or Mnemonic.Nop)
         {
             return true;
+        }
+
+        if (i.Mnemonic == Mnemonic.Imul)
+        {
+            return i.OpCount > 1 && i.Op1Kind == OpKind.Register;
         }
 
         for (int operand = 0; operand < i.OpCount; operand++)

@@ -13,6 +13,8 @@ public sealed unsafe partial class Processor : ICodePageObserver
     private byte* _cutBuffer;
     private Outcome _outcome;
     private long _held;
+    private long _untilSample;
+    private bool _sampleDue;
 
     /// <summary>Use the loop over the same handlers instead of tail-threading; to be set before the first run.</summary>
     public bool UseLoopEngine { get; set; } = !TailCalls.Work;
@@ -31,16 +33,24 @@ public sealed unsafe partial class Processor : ICodePageObserver
     /// <summary>Runs blocks until something needs attention, or the budget is used up.</summary>
     private Outcome RunBlocks()
     {
+        if (_untilSample <= 0)
+        {
+            _untilSample = Hot.Interval;
+            _sampleDue = true;
+        }
+
+        long before = State->Budget;
         Hold();
         Outcome outcome = RunWhileHolding();
         Release(long.MaxValue);
+        _untilSample -= before - State->Budget;
         return outcome;
     }
 
     /// <summary>Keeps back what is more than a sampling interval, so that the engine comes out to be sampled.</summary>
     private void Hold()
     {
-        _held = long.Max(0, State->Budget - Hot.Interval);
+        _held = long.Max(0, State->Budget - _untilSample);
         State->Budget -= _held;
         _sliceInstructions -= _held;
     }
@@ -81,6 +91,13 @@ public sealed unsafe partial class Processor : ICodePageObserver
             if (block->Count > cpu->Budget && _held > 0)
             {
                 Release(Hot.Interval);
+                _untilSample += Hot.Interval;
+                _sampleDue = true;
+            }
+
+            if (_sampleDue)
+            {
+                _sampleDue = false;
                 Hot.OnSample(block);
             }
 

@@ -79,6 +79,7 @@ public static unsafe class LazyFlags
     }
 
     /// <summary>Replaces CF and OF; the others stay (rotates, MUL keep or define the rest by themselves).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void SetCarryOverflow(CpuState* cpu, bool carry, bool overflow) =>
         cpu->FlagsCarry = (cpu->FlagsCarry & ~(CarryBit | CarryInBit)) | (carry ? CarryBit : 0) | (carry != overflow ? CarryInBit : 0);
 

@@ -284,7 +284,7 @@ internal static unsafe class Product
     }
 
     // Not inlined: a handler with a local whose address is taken (low) cannot end in a tail call, and the stack would grow.
-    [MethodImpl(MethodImplOptions.NoInlining)]
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     private static bool NeedsMoreThan64Bits(long x, long y)
     {
         long high = Math.BigMul(x, y, out long low);

@@ -118,6 +118,7 @@ internal static unsafe class Sse41
         // Neighbours first, then their sums.
         for (int width = perLane; width > 1 && (environment.Raised & ~environment.Masked) == 0; width /= 2)
         {
+            p.State->Mxcsr |= environment.Raised; // what a finished step met stays, even when a later one faults
             for (int lane = 0; lane < count; lane += perLane)
             {
                 for (int k = 0; k < width / 2; k++)

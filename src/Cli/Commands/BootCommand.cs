@@ -75,6 +75,12 @@ internal sealed class BootCommand
         Description = @"Type this on COM1; \n is Enter, \p{TEXT} waits until TEXT was printed",
     };
 
+    private readonly Option<string?> _until = new("--until")
+    {
+        HelpName = "TEXT",
+        Description = "End the run, with code 0, when COM1 has printed TEXT",
+    };
+
     private readonly Option<bool> _json = new("--json")
     {
         Description = "Print a summary as JSON at the end: to standard output when --serial is a file, else to standard error",
@@ -96,6 +102,7 @@ internal sealed class BootCommand
         command.Add(_bios);
         command.Add(_log);
         command.Add(_input);
+        command.Add(_until);
         _machine = MachineOptionSet.AddTo(command, BootOptions.DefaultIsolation, BootOptions.DefaultMemory);
         command.Add(_json);
         command.Add(_quiet);
@@ -127,6 +134,11 @@ internal sealed class BootCommand
         using FileStream? log = arguments.GetValue(_log) is { } path ? CreateFile(path) : null;
         using BufferedStream? bufferedLog = log is null ? null : new BufferedStream(log);
         SerialPrinter printer = new((Stream?)file ?? _terminal.RawOutput, OutputBufferBytes, script);
+        if (arguments.GetValue(_until) is { Length: > 0 } text)
+        {
+            printer.Await(System.Text.Encoding.UTF8.GetBytes(text), session.Stop);
+        }
+
         session.Output = printer.Print;
         session.Firmware.Log = bufferedLog is null ? null : bufferedLog.WriteByte;
         session.LookAround = () =>

@@ -79,15 +79,25 @@ internal sealed class BootSession : IDisposable
     /// <summary>What the program wrote to the exit device.</summary>
     public uint ExitValue { get; private set; }
 
+    /// <summary>True when <see cref="Stop"/> ended the run.</summary>
+    public bool WasStopped { get; private set; }
+
     /// <summary>Ends the run soon; from any thread.</summary>
     public void Interrupt() => _interrupted = true;
+
+    /// <summary>Ends the run soon, for good: what the user waited for has come. Called from within <see cref="Run"/>.</summary>
+    public void Stop()
+    {
+        WasStopped = true;
+        Machine.RequestEnd(RunEnd.Limit);
+    }
 
     /// <summary>Runs until the machine ends, the limit is reached, or nothing can go on.</summary>
     public RunEnd Run(InputScript? script, IKeyboard? keyboard)
     {
         ulong limit = _options.Machine.MaxInstructions;
         keyboard?.Start();
-        while (!_interrupted)
+        while (!_interrupted && !WasStopped)
         {
             Type(script?.Take());
             Type(keyboard?.Take());

@@ -27,6 +27,7 @@ internal sealed unsafe class BootReport(BootSession session, BootOptions options
     /// </summary>
     public int ExitCode => session.WasInterrupted ? Cli.ExitCode.Interrupted : end switch
     {
+        _ when session.WasStopped => Cli.ExitCode.Ok,
         RunEnd.GuestExit => DebugExit.StatusOf(session.ExitValue),
         RunEnd.PowerOff or RunEnd.Reset => Cli.ExitCode.Ok,
         RunEnd.Shutdown => Cli.ExitCode.BootTripleFault,
@@ -35,7 +36,7 @@ internal sealed unsafe class BootReport(BootSession session, BootOptions options
     };
 
     /// <summary>The machine did not come to an end of its own will.</summary>
-    public bool IsBad => session.WasInterrupted || end is not (RunEnd.GuestExit or RunEnd.PowerOff or RunEnd.Reset);
+    public bool IsBad => session.WasInterrupted || (!session.WasStopped && end is not (RunEnd.GuestExit or RunEnd.PowerOff or RunEnd.Reset));
 
     /// <summary>One line.</summary>
     public string Text
@@ -44,6 +45,7 @@ internal sealed unsafe class BootReport(BootSession session, BootOptions options
         {
             string what = session.WasInterrupted ? "interrupted" : end switch
             {
+                _ when session.WasStopped => "the text of --until was printed",
                 RunEnd.GuestExit => $"the guest exited with 0x{session.ExitValue:x} (status {ExitCode})",
                 RunEnd.PowerOff => "the guest switched the power off",
                 RunEnd.Reset => "the guest asked for a reset",
@@ -80,7 +82,7 @@ internal sealed unsafe class BootReport(BootSession session, BootOptions options
         json.WriteString("isolation", session.Isolation.ToString());
         json.WriteString("memory", TraceRecordJson.Hex(options.Machine.MemoryBytes));
         json.WriteNumber("seed", options.Machine.Seed);
-        json.WriteString("end", NameOf(end));
+        json.WriteString("end", session.WasStopped ? "until" : NameOf(end));
         if (end == RunEnd.GuestExit)
         {
             json.WriteNumber("exit_value", session.ExitValue);

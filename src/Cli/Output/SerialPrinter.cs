@@ -1,5 +1,7 @@
 using System;
+using System.Collections.Generic;
 using System.IO;
+using System.Runtime.InteropServices;
 
 using Xenolith.Cli.Input;
 
@@ -9,7 +11,13 @@ namespace Xenolith.Cli.Output;
 internal sealed class SerialPrinter(Stream output, int bufferBytes, InputScript? script)
 {
     private readonly byte[] _buffer = new byte[bufferBytes];
+    private readonly List<byte> _recent = [];
+    private byte[] _awaited = [];
+    private Action? _onAwaited;
     private int _count;
+
+    /// <summary>Calls somebody when these bytes have been printed.</summary>
+    public void Await(byte[] bytes, Action onPrinted) => (_awaited, _onAwaited) = (bytes, onPrinted);
 
     public void Print(byte value)
     {
@@ -27,7 +35,25 @@ internal sealed class SerialPrinter(Stream output, int bufferBytes, InputScript?
             script?.OnOutput(_buffer.AsSpan(0, _count));
             output.Write(_buffer, 0, _count);
             output.Flush();
+            LookForAwaited();
             _count = 0;
         }
+    }
+
+    private void LookForAwaited()
+    {
+        if (_onAwaited is null)
+        {
+            return;
+        }
+
+        _recent.AddRange(_buffer.AsSpan(0, _count));
+        if (CollectionsMarshal.AsSpan(_recent).IndexOf(_awaited) >= 0)
+        {
+            _onAwaited();
+            _onAwaited = null;
+        }
+
+        _recent.RemoveRange(0, Math.Max(0, _recent.Count - _awaited.Length + 1)); // what may begin it stays
     }
 }

@@ -21,28 +21,6 @@ internal readonly unsafe struct RegReg<TOp, T, TFlags> : IBody
     }
 }
 
-/// <summary>MOV a, b and op a, c as one: a := b op c. Base holds b.</summary>
-internal readonly unsafe struct RegRegReg<TOp, T, TFlags> : IBody
-    where TOp : struct, IBinaryOp
-    where T : unmanaged, IBinaryInteger<T>
-    where TFlags : struct, IFlagsWanted
-{
-    [MethodImpl(MethodImplOptions.AggressiveInlining)] // a handler's body
-    public static void Run(CpuState* cpu, Op* op) =>
-        Reg.Set(cpu, op->Dst, TOp.Apply<T, TFlags>(cpu, Reg.Get<T>(cpu, op->Base), Reg.Get<T>(cpu, op->Src)));
-}
-
-/// <summary>MOV a, b and op a, imm as one: a := b op imm. Base holds b.</summary>
-internal readonly unsafe struct RegRegImm<TOp, T, TFlags> : IBody
-    where TOp : struct, IBinaryOp
-    where T : unmanaged, IBinaryInteger<T>
-    where TFlags : struct, IFlagsWanted
-{
-    [MethodImpl(MethodImplOptions.AggressiveInlining)] // a handler's body
-    public static void Run(CpuState* cpu, Op* op) =>
-        Reg.Set(cpu, op->Dst, TOp.Apply<T, TFlags>(cpu, Reg.Get<T>(cpu, op->Base), T.CreateTruncating(op->Imm)));
-}
-
 /// <summary>op r, imm</summary>
 internal readonly unsafe struct RegImm<TOp, T, TFlags> : IBody
     where TOp : struct, IBinaryOp
@@ -155,7 +133,7 @@ internal readonly unsafe struct UnaryMem<TOp, T, TFlags> : IMemoryBody
     public static void Run(CpuState* cpu, Op* op, ulong linear, byte* at) => *(T*)at = TOp.Apply<T, TFlags>(cpu, *(T*)at);
 }
 
-/// <summary>shift r, imm: the count is masked and not zero. Src is the register shifted: Dst, or that of a MOV before it.</summary>
+/// <summary>shift r, imm: the count is masked and not zero. Src is the register shifted.</summary>
 internal readonly unsafe struct ShiftImm<TOp, T, TFlags> : IBody
     where TOp : struct, IShiftOp
     where T : unmanaged, IBinaryInteger<T>

@@ -28,24 +28,6 @@ internal static unsafe class Shells
         return next;
     }
 
-    /// <summary>Two neighbours in one handler.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static Op* Pair<TFirst, TSecond, TDispatch>(CpuState* cpu, Op* op)
-        where TFirst : struct, IBody
-        where TSecond : struct, IBody
-        where TDispatch : struct, IDispatch
-    {
-        TFirst.Run(cpu, op);
-        TSecond.Run(cpu, op + 1);
-        Op* next = op + 2;
-        if (TDispatch.Threaded)
-        {
-            return next->Handler(cpu, next);
-        }
-
-        return next;
-    }
-
     /// <summary>One memory operand.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static Op* Memory<TBody, TAddress, TDispatch>(CpuState* cpu, Op* op)

@@ -1,4 +1,5 @@
 using System;
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
@@ -7,7 +8,8 @@ namespace Xenolith.Cpu;
 /// <summary>
 /// SSE arithmetic as one operation of the host, for the case that programs are in nearly always: every exception masked, rounding to
 /// nearest, no DAZ or FTZ, and PE noted already, as it is after the first rounded result. Then, if operands and result are normal
-/// numbers, the host's result is the guest's, and no flag can change: IE, DE and ZE need other operands, OE and UE another result.
+/// numbers or exact zeros, the host's result is the guest's, and no flag can change: IE, DE and ZE need other operands, OE and UE
+/// another result.
 /// </summary>
 internal static unsafe class QuickFloat
 {
@@ -33,7 +35,9 @@ internal static unsafe class QuickFloat
             double x = *(double*)destination;
             double y = Unsafe.BitCast<T, double>(source);
             double result = Host<TOp>(x, y);
-            if ((typeof(TOp) != typeof(SquareRootOp) && !IsNormal(x)) || !IsNormal(y) || !IsSafe(result))
+            bool isQuick = (HasOneOperand<TOp>() | IsOperand(x)) & (IsDivision<TOp>() ? IsNormal(y) : IsOperand(y))
+                & (IsSafe(result) | (result == 0 & IsExactZero<TOp>(x == 0, y == 0)));
+            if (!isQuick)
             {
                 return false;
             }
@@ -45,7 +49,9 @@ internal static unsafe class QuickFloat
         float f = *(float*)destination;
         float g = Unsafe.BitCast<T, float>(source);
         float value = Host<TOp>(f, g);
-        if ((typeof(TOp) != typeof(SquareRootOp) && !IsNormal(f)) || !IsNormal(g) || !IsSafe(value))
+        bool isPlain = (HasOneOperand<TOp>() | IsOperand(f)) & (IsDivision<TOp>() ? IsNormal(g) : IsOperand(g))
+            & (IsSafe(value) | (value == 0 & IsExactZero<TOp>(f == 0, g == 0)));
+        if (!isPlain)
         {
             return false;
         }
@@ -70,10 +76,8 @@ internal static unsafe class QuickFloat
             ? Host<TOp, double>(x.AsDouble(), y.AsDouble()).AsByte()
             : Host<TOp, float>(x.AsSingle(), y.AsSingle()).AsByte();
         bool isFine = sizeof(T) == 8
-            ? InRange(x.AsInt64(), (long)DoubleOne, 0x7FFL << 52) & InRange(y.AsInt64(), (long)DoubleOne, 0x7FFL << 52)
-                & InRange(result.AsInt64(), 2L << 52, 0x7FFL << 52)
-            : InRange(x.AsInt32(), (int)SingleOne, 0xFF << 23) & InRange(y.AsInt32(), (int)SingleOne, 0xFF << 23)
-                & InRange(result.AsInt32(), 2 << 23, 0xFF << 23);
+            ? IsQuick<TOp, long>(x.AsInt64(), y.AsInt64(), result.AsInt64(), (long)DoubleOne, 0x7FFL << 52)
+            : IsQuick<TOp, int>(x.AsInt32(), y.AsInt32(), result.AsInt32(), (int)SingleOne, 0xFF << 23);
         if (isFine)
         {
             *(Vector128<byte>*)destination = result;
@@ -145,21 +149,58 @@ internal static unsafe class QuickFloat
     [MethodImpl(MethodImplOptions.AggressiveInlining)] // part of a handler
     private static uint Magnitude(float value) => BitConverter.SingleToUInt32Bits(value) & ~(1U << 31);
 
+    /// <summary>The same conditions for all elements at once: bit patterns as signed integers, the sign masked away.</summary>
+    /// <param name="one">The smallest normal number.</param>
+    /// <param name="infinity">What all finite numbers are below.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)] // part of a handler
-    private static bool InRange(Vector128<long> value, long from, long to)
+    private static bool IsQuick<TOp, T>(Vector128<T> x, Vector128<T> y, Vector128<T> result, T one, T infinity)
+        where T : unmanaged, IBinaryInteger<T>, IMinMaxValue<T>
     {
-        Vector128<long> magnitude = value & Vector128.Create(long.MaxValue);
-        Vector128<long> isOutside = Vector128.LessThan(magnitude, Vector128.Create(from)) | Vector128.GreaterThanOrEqual(magnitude, Vector128.Create(to));
-        return isOutside == Vector128<long>.Zero;
+        Vector128<T> magnitude = Vector128.Create(T.MaxValue);
+        Vector128<T> smallest = Vector128.Create(one);
+        Vector128<T> end = Vector128.Create(infinity);
+        Vector128<T> a = x & magnitude;
+        Vector128<T> b = y & magnitude;
+        Vector128<T> r = result & magnitude;
+        Vector128<T> aIsZero = Vector128.Equals(a, Vector128<T>.Zero);
+        Vector128<T> bIsZero = Vector128.Equals(b, Vector128<T>.Zero);
+        Vector128<T> rIsZero = Vector128.Equals(r, Vector128<T>.Zero);
+        Vector128<T> isBad = Vector128.GreaterThanOrEqual(a, end) | Vector128.GreaterThanOrEqual(b, end) | Vector128.GreaterThanOrEqual(r, end)
+            | Vector128.AndNot(Vector128.LessThan(a, smallest), aIsZero)
+            | (IsDivision<TOp>() ? Vector128.LessThan(b, smallest) : Vector128.AndNot(Vector128.LessThan(b, smallest), bIsZero))
+            | Vector128.AndNot(Vector128.LessThan(r, Vector128.Create(one + one)), rIsZero);
+        if (typeof(TOp) == typeof(MultiplyOp))
+        {
+            isBad |= Vector128.AndNot(rIsZero, aIsZero | bIsZero);
+        }
+        else if (IsDivision<TOp>())
+        {
+            isBad |= Vector128.AndNot(rIsZero, aIsZero);
+        }
+
+        return isBad == Vector128<T>.Zero;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)] // a constant
+    private static bool HasOneOperand<TOp>() => typeof(TOp) == typeof(SquareRootOp);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)] // a constant
+    private static bool IsDivision<TOp>() => typeof(TOp) == typeof(DivideOp);
+
+    /// <summary>Zero that is the exact result, not what is left of an underflow. A sum of normal numbers is never that small by rounding.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)] // part of a handler
-    private static bool InRange(Vector128<int> value, int from, int to)
-    {
-        Vector128<int> magnitude = value & Vector128.Create(int.MaxValue);
-        Vector128<int> isOutside = Vector128.LessThan(magnitude, Vector128.Create(from)) | Vector128.GreaterThanOrEqual(magnitude, Vector128.Create(to));
-        return isOutside == Vector128<int>.Zero;
-    }
+    private static bool IsExactZero<TOp>(bool isFirstZero, bool isSecondZero) =>
+        typeof(TOp) == typeof(MultiplyOp) ? isFirstZero | isSecondZero
+        : typeof(TOp) == typeof(DivideOp) ? isFirstZero
+        : typeof(TOp) != typeof(SquareRootOp) || isSecondZero;
+
+    /// <summary>Zero or normal.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)] // part of a handler
+    private static bool IsOperand(double value) => IsNormal(value) | (value == 0);
+
+    /// <inheritdoc cref="IsOperand(double)"/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)] // part of a handler
+    private static bool IsOperand(float value) => IsNormal(value) | (value == 0);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)] // part of a handler
     private static double Host<TOp>(double x, double y) =>

@@ -236,6 +236,7 @@ static void run(void)
     enter_case();
 
     memcpy(reply.window, (void *)request.window_address, window_bytes);
+    memset(reply.window + window_bytes, 0, WINDOW_MAX - window_bytes); /* of an earlier case with a larger window */
     memset((void *)request.window_address, 0, window_bytes);
     reply.wrote_outside = memcmp((void *)DATA_PAGES, zeros, DATA_SIZE) != 0;
     if (reply.wrote_outside) {

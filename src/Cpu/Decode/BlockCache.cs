@@ -78,18 +78,28 @@ internal sealed unsafe class BlockCache : IDisposable
         }
     }
 
-    /// <summary>Bytes are about to change: blocks over them die. True while the page still holds blocks.</summary>
+    /// <summary>
+    /// Bytes are about to change: blocks over them die. True while the page still holds blocks, the cut one among them: it is in no list,
+    /// and may be the only one left.
+    /// </summary>
     public bool OnWrite(Hpa address, ulong sizeBytes)
     {
         ulong start = address.Value;
         ulong end = start + sizeBytes;
-        if (Cut != null && !Cut->IsDead && Overlaps(Cut, start, end))
+        ulong page = start >> Pages.Shift;
+        bool left = false;
+        if (Cut != null && !Cut->IsDead)
         {
-            Kill(Cut);
+            if (Overlaps(Cut, start, end))
+            {
+                Kill(Cut);
+            }
+            else
+            {
+                left = Cut->Hpa >> Pages.Shift == page;
+            }
         }
 
-        bool left = false;
-        ulong page = start >> Pages.Shift;
         if (_pages.TryGetValue(page, out nint head))
         {
             Block* first = (Block*)head;

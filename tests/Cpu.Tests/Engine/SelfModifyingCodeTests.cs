@@ -1,3 +1,5 @@
+using System;
+
 using Iced.Intel;
 
 using Xunit;
@@ -12,7 +14,27 @@ namespace Xenolith.Cpu.Tests;
 /// </summary>
 public sealed unsafe class SelfModifyingCodeTests
 {
+    /// <summary>Where 16-bit code can run too.</summary>
+    private const ulong Low = 0x8000;
+
     public static TheoryData<int> Engines => BlockLinkingTests.Engines;
+
+    public static TheoryData<int, int> EnginesAndModes
+    {
+        get
+        {
+            TheoryData<int, int> all = [];
+            foreach (int bits in new[] { 16, 32, 64 })
+            {
+                for (int engine = 0; engine < 4; engine++)
+                {
+                    all.Add(engine, bits);
+                }
+            }
+
+            return all;
+        }
+    }
 
     [Theory, MemberData(nameof(Engines))]
     public void TheNextInstructionOfTheSameBlockIsSeen(int engine)
@@ -126,5 +148,83 @@ public sealed unsafe class SelfModifyingCodeTests
 
         Assert.Equal(StopReason.Halted, machine.Processor.Run(10_000));
         Assert.Equal(3UL + 16 + 16 + 1, machine.Processor.RetiredInstructions);
+    }
+
+    /// <summary>
+    /// A store behind the end of the slice ends the block that the slice has cut short; then one over the next instruction must be noticed,
+    /// although nothing but the short block is left of the page.
+    /// </summary>
+    [Theory, MemberData(nameof(EnginesAndModes))]
+    public void TheRestOfABlockIsDecodedAgainWhereverASliceEnds(int engine, int bits)
+    {
+        for (int variant = 0; variant < 4; variant++)
+        {
+            bool isCold = (variant & 1) != 0;
+            int store = Increment(bits, isCold, 0).Length;
+            byte near = (byte)((2 * store) + 1);
+            byte far = (byte)(near + 4);
+            byte[] first = Increment(bits, isCold, (variant & 2) != 0 ? near : far);
+            byte[] second = Increment(bits, isCold, (variant & 2) != 0 ? far : near);
+            byte[] code = [.. first, .. second, 0xB0, 10, 0xB1, 10, 0xB3, 10, 0xF4]; // MOV AL, 10; MOV CL, 10; MOV BL, 10; HLT
+            for (int slice = 1; slice < 6; slice++)
+            {
+                using FlatMachine machine = Prepare(engine, bits, Low, code);
+                machine.State->Gpr[2] = Low;
+                Assert.Equal(StopReason.Budget, machine.Processor.Run(slice));
+                Assert.Equal(StopReason.Halted, machine.Processor.Run(100));
+                Assert.Equal((11UL, 10UL, 11UL), (machine.State->Gpr[0], machine.State->Gpr[1], machine.State->Gpr[3]));
+                Assert.Equal(6UL, machine.Processor.RetiredInstructions);
+            }
+        }
+    }
+
+    /// <summary>An instruction that lies in two pages is rewritten in the second, by the block in front of it, each time anew.</summary>
+    [Theory, MemberData(nameof(EnginesAndModes))]
+    public void AnInstructionIsDecodedAgainAfterAStoreToItsSecondPage(int engine, int bits)
+    {
+        byte[] prefix = bits == 16 ? [0x66] : [];
+        for (int variant = 0; variant < 2; variant++)
+        {
+            // loop: INC byte [EDX]; MOV EAX, 0; ADD EBX, EAX; DEC ECX; JNZ loop; HLT. EDX is at the third byte of the immediate.
+            byte[] store = Increment(bits, variant == 1, 0);
+            byte[] body = [.. store, .. prefix, 0xB8, 0, 0, 0, 0, .. prefix, 0x01, 0xC3, .. prefix, 0xFF, 0xC9];
+            byte[] code = [.. body, 0x75, (byte)-(body.Length + 2), 0xF4];
+            ulong target = (ulong)(store.Length + prefix.Length + 3);
+            for (int slice = 1; slice < 25; slice++)
+            {
+                ulong page = Low + 0x1000;
+                using FlatMachine machine = Prepare(engine, bits, page - target, code);
+                machine.State->Gpr[1] = 5;
+                machine.State->Gpr[2] = page;
+                Assert.Equal(StopReason.Budget, machine.Processor.Run(slice));
+                Assert.Equal(StopReason.Halted, machine.Processor.Run(100));
+                Assert.Equal((1UL + 2 + 3 + 4 + 5) << 16, machine.State->Gpr[3]);
+                Assert.Equal(26UL, machine.Processor.RetiredInstructions);
+            }
+        }
+    }
+
+    /// <summary>ADD byte [EDX + displacement], 1; with LOCK it has no fast handler.</summary>
+    private static byte[] Increment(int bits, bool isCold, byte displacement)
+    {
+        byte[] addressSize = bits == 16 ? [0x67] : [];
+        byte[] locked = isCold ? [0xF0] : [];
+        return [.. addressSize, .. locked, 0x80, 0x42, displacement, 1];
+    }
+
+    private static FlatMachine Prepare(int engine, int bits, ulong start, ReadOnlySpan<byte> code)
+    {
+        FlatMachine machine = new(bits == 64 ? 64 : 32);
+        BlockLinkingTests.Select(machine, engine);
+        if (bits == 16)
+        {
+            const uint DefaultSizeBit = 0x4000;
+            machine.State->Segments[(int)SegmentIndex.CS].AccessRights &= ~DefaultSizeBit;
+            machine.Processor.RefreshMode();
+        }
+
+        machine.Load(start, code);
+        machine.State->Rip = start;
+        return machine;
     }
 }

@@ -55,7 +55,8 @@ public sealed unsafe partial class Processor : ICodePageObserver
         _sliceInstructions -= _held;
     }
 
-    private void Release(long most)
+    /// <summary>Gives back what was kept back, or a part.</summary>
+    internal void Release(long most)
     {
         long part = long.Min(_held, most);
         _held -= part;

@@ -14,6 +14,10 @@ namespace Xenolith.Cpu;
 /// How repeats are counted: each completed iteration retires one instruction; a repeat that finds its count zero retires one.
 /// An iteration is a boundary: registers are exact after each, and the budget, a fault or a single step may stop between two.
 /// </para>
+/// <para>
+/// A repeat that overwrites itself goes on as it was decoded until something stops it: so does silicon (Zen 3 ran every form of MOVS and
+/// STOS to its end). What stops it is therefore the same for each engine; a sample of hot code does not.
+/// </para>
 /// </summary>
 internal static unsafe class StringOperations
 {
@@ -113,6 +117,11 @@ internal static unsafe class StringOperations
             SetMasked(cpu, Rcx, mask, count);
             bool finished = count == 0 || (TOp.Compares && LazyFlags.Zero(cpu) != i.HasRepPrefix);
             p.ExtraIterations += finished ? done - 1 : done;
+            if (!finished && (ulong)cpu->Budget <= done)
+            {
+                p.Release((long)ulong.Min(count, long.MaxValue));
+            }
+
             if (finished || singleStep || (ulong)cpu->Budget <= done || p.IsBoundaryRequested)
             {
                 // The engine counts the last iteration itself.
@@ -156,6 +165,7 @@ internal static unsafe class StringOperations
         {
             if (!p.TryRamPointer(source, AccessKind.Read, out from))
             {
+                cpu->DataAccesses++;
                 return false;
             }
 
@@ -168,6 +178,7 @@ internal static unsafe class StringOperations
         uint bytes = (uint)(possible * (uint)sizeof(T));
         if (!p.TryRamPointer(destination, AccessKind.Write, out byte* to))
         {
+            cpu->DataAccesses += TOp.UsesSource ? 2UL : 1;
             return false;
         }
 

@@ -204,6 +204,25 @@ public sealed unsafe class SelfModifyingCodeTests
         }
     }
 
+    /// <summary>As on silicon: the instruction in work is the one that was decoded, and no sample of hot code interrupts it.</summary>
+    [Theory, MemberData(nameof(EnginesAndModes))]
+    public void ARepeatThatOverwritesItselfGoesOnToItsEnd(int engine, int bits)
+    {
+        const int Nops = 100;
+        byte[] code = new byte[Nops + 1];
+        code[0] = 0xF3; // REP STOSB
+        code[1] = 0xAA;
+        code[Nops] = 0xF4;
+        using FlatMachine machine = Prepare(engine, bits, Low, code);
+        machine.State->Gpr[0] = 0x90;
+        machine.State->Gpr[1] = Nops;
+        machine.State->Gpr[7] = Low;
+
+        Assert.Equal(StopReason.Halted, machine.Processor.Run(1000));
+        Assert.Equal((0UL, Low + Nops), (machine.State->Gpr[1], machine.State->Gpr[7]));
+        Assert.Equal((2UL * Nops) - 2 + 1, machine.Processor.RetiredInstructions);
+    }
+
     /// <summary>ADD byte [EDX + displacement], 1; with LOCK it has no fast handler.</summary>
     private static byte[] Increment(int bits, bool isCold, byte displacement)
     {

@@ -232,9 +232,9 @@ public sealed unsafe partial class Processor : ICodePageObserver
         }
 
         ulong next = (linear + inPage) & LinearMask;
-        if (!TryTranslate(next, AccessKind.Execute, mode, out Hpa second) || !bus.IsRam(second, 1))
+        if (!TryTranslate(next, AccessKind.Execute, mode, out Hpa second) || !bus.IsRam(second, 1) || second.Value == 0)
         {
-            return null;
+            return null; // zero means that there is no second page: what goes on in the first of memory has no block
         }
 
         byte* gathered = stackalloc byte[MaxInstructionLength];

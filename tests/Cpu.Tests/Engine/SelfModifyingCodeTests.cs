@@ -204,6 +204,34 @@ public sealed unsafe class SelfModifyingCodeTests
         }
     }
 
+    /// <summary>As above, and the second page lies at the start of memory, where it is written by another linear address.</summary>
+    [Theory, MemberData(nameof(Engines))]
+    public void AnInstructionMayGoOnInTheFirstPageOfMemory(int engine)
+    {
+        // loop: INC byte [EDX]; MOV EAX, 0; ADD EBX, EAX; DEC ECX; JNZ loop; HLT
+        byte[] code = [.. Increment(32, true, 0), 0xB8, 0, 0, 0, 0, 0x01, 0xC3, 0xFF, 0xC9, 0x75, 0xF0, 0xF4];
+        const int Second = 8;
+        const ulong Page = Low + 0x1000;
+        const ulong Directory = 0x50_0000;
+        const ulong Table = 0x50_1000;
+        using FlatMachine machine = Prepare(engine, 32, Page - Second, code.AsSpan(0, Second));
+        machine.Load(0, code.AsSpan(Second));
+        *(uint*)(machine.Memory.Base + Directory) = (uint)Table | 7;
+        for (uint page = 0; page < 1024; page++)
+        {
+            ((uint*)(machine.Memory.Base + Table))[page] = page == Page >> 12 ? 7 : (page << 12) | 7;
+        }
+
+        machine.State->Paging.Cr3 = Directory;
+        machine.State->Paging.Cr0 |= 1UL << 31;
+        machine.Processor.RefreshMode();
+        machine.Processor.Tlb.OnContextChange();
+        machine.State->Gpr[1] = 5;
+
+        Assert.Equal(StopReason.Halted, machine.Processor.Run(100));
+        Assert.Equal((1UL + 2 + 3 + 4 + 5) << 16, machine.State->Gpr[3]);
+    }
+
     /// <summary>As on silicon: the instruction in work is the one that was decoded, and no sample of hot code interrupts it.</summary>
     [Theory, MemberData(nameof(EnginesAndModes))]
     public void ARepeatThatOverwritesItselfGoesOnToItsEnd(int engine, int bits)

@@ -187,7 +187,9 @@ internal static unsafe class QuickFloat
     [MethodImpl(MethodImplOptions.AggressiveInlining)] // a constant
     private static bool IsDivision<TOp>() => typeof(TOp) == typeof(DivideOp);
 
-    /// <summary>Zero that is the exact result, not what is left of an underflow. A sum of normal numbers is never that small by rounding.</summary>
+    /// <summary>
+    /// Zero that is the exact result, not what is left of an underflow. A sum of normal numbers is never that small by rounding.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)] // part of a handler
     private static bool IsExactZero<TOp>(bool isFirstZero, bool isSecondZero) =>
         typeof(TOp) == typeof(MultiplyOp) ? isFirstZero | isSecondZero

@@ -118,8 +118,6 @@ internal sealed unsafe partial class Lowering(Type dispatch)
 
     private static Type SignedWidth(int sizeBytes) => SignedWidths[System.Numerics.BitOperations.Log2((uint)sizeBytes)];
 
-    
-
     private static Type FlagsType(FlagNeed need) =>
         need switch { FlagNeed.None => typeof(WithoutFlags), FlagNeed.FaultOnly => typeof(FaultOnlyFlags), _ => typeof(WithFlags) };
 

@@ -108,11 +108,17 @@ internal static unsafe class UserSystem
         cpu->Segments[(int)SegmentIndex.GS] = WithBase(registers.GsBase);
         cpu->Segments[(int)SegmentIndex.LDTR] = new SegmentRegister
         {
-            Selector = LdtSelector, AccessRights = 0x82, Limit = LdtLimit, Base = UserMemory.SystemBase + Ldt,
+            Selector = LdtSelector,
+            AccessRights = 0x82,
+            Limit = LdtLimit,
+            Base = UserMemory.SystemBase + Ldt,
         };
         cpu->Segments[(int)SegmentIndex.TR] = new SegmentRegister
         {
-            Selector = TaskSelector, AccessRights = 0x8B, Limit = TaskLimit, Base = UserMemory.SystemBase + Tss,
+            Selector = TaskSelector,
+            AccessRights = 0x8B,
+            Limit = TaskLimit,
+            Base = UserMemory.SystemBase + Tss,
         };
 
         SegmentRegister WithBase(ulong segmentBase) =>

@@ -97,7 +97,10 @@ internal sealed unsafe partial class FuzzCase
                 uint limit = Mode == FuzzMode.Real && random.OneIn(8) ? uint.MaxValue : 0xFFFF;
                 segment = new SegmentRegister
                 {
-                    Selector = selector, Base = (ulong)selector << 4, Limit = limit, AccessRights = Mode == FuzzMode.Real ? 0x93u : 0xF3,
+                    Selector = selector,
+                    Base = (ulong)selector << 4,
+                    Limit = limit,
+                    AccessRights = Mode == FuzzMode.Real ? 0x93u : 0xF3,
                 };
                 continue;
             }

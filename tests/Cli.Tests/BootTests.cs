@@ -108,6 +108,8 @@ public class BootTests
         Assert.Equal(ExitCode.Ok, run.ExitCode);
         Assert.Contains("Memtest86+ v6", run.Output, StringComparison.Ordinal);
         Assert.Contains("Xenolith", run.Output, StringComparison.Ordinal); // the processor's name
+        Assert.Contains("Errors: 0", run.Output, StringComparison.Ordinal);
+        Assert.DoesNotMatch("Errors: *[1-9]", run.Output);
     }
 
     [DebianFact("bios-256k.bin")]

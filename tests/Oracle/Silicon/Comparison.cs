@@ -11,6 +11,9 @@ public static unsafe class Comparison
 {
     private const ulong StatusFlags = 0x8D5;
 
+    /// <summary>For page faults from here on, Linux always reports P = 1, so as not to show how it maps its own memory.</summary>
+    private const ulong EndOfUserSpace = 0x7FFF_FFFF_F000;
+
     /// <summary>The status flags that the manual leaves undefined after an instruction, as RFLAGS bits.</summary>
     public static ulong UndefinedFlags(in Instruction instruction)
     {
@@ -37,7 +40,9 @@ public static unsafe class Comparison
         else if (silicon.Vector < 0x100)
         {
             bool hasErrorCode = silicon.Vector is 8 or (>= 10 and <= 14) or 17;
-            Add(text, "error", hasErrorCode ? silicon.ErrorCode : 0, hasErrorCode ? emulated.ErrorCode : 0);
+            bool hidesPresent = silicon.Vector == 14 && silicon.Cr2 >= EndOfUserSpace;
+            uint compared = !hasErrorCode ? 0 : hidesPresent ? ~1u : uint.MaxValue;
+            Add(text, "error", silicon.ErrorCode & compared, emulated.ErrorCode & compared);
             Add(text, "cr2", silicon.Vector == 14 ? silicon.Cr2 : 0, silicon.Vector == 14 ? emulated.Cr2 : 0);
         }
 
